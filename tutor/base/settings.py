@@ -1,0 +1,110 @@
+"""The learner's settings: TUTOR_HOME/settings.toml, over which TUTOR_* variables win."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from tutor.base import home
+from tutor.base.errors import TutorError, nearest
+from tutor.base.i18n import say, use_language
+
+Profile = Literal["default", "tiny", "hub"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting, with its default."""
+
+    language: Literal["auto", "en", "zh"] = "auto"
+    profile: Profile = "default"
+    """Which size of model and data: "tiny" (135M), "default" (1.5B), "hub" (from the hub)."""
+    model: str = ""
+    """The chat model's asset name; empty: the profile's."""
+    base_url: str = ""
+    """An OpenAI-compatible server to use in place of the engine, for example Ollama's."""
+    api_key: str = ""
+    workspace: str = "~/tutor-workspace"
+    """Where the learner's own exercise files lie."""
+    mirror: str = ""
+    """A folder that holds assets and documents, for a class without network."""
+    engine_idle_s: int = 900
+    """The engine stops after so many seconds without a question."""
+    context_tokens: int = 4096
+    week: int = 0
+    """The unit that the learner is in (0 foundations, 1 to 8, 9 deployment)."""
+
+    @property
+    def workspace_dir(self) -> Path:
+        return Path(self.workspace).expanduser()
+
+
+def load() -> Settings:
+    """Read the settings.
+
+    Raises TutorError (usage) naming the setting that is unknown or of the wrong type.
+    """
+    values = _file_values() | _environment_values()
+    _refuse_unknown(values)
+    try:
+        settings = msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise TutorError(
+            say(f"A setting is not valid: {error}", f"设置有误：{error}"),
+            say(f"Look at {home.settings_file()}.", f"请检查 {home.settings_file()}。"),
+        ) from error
+    use_language(settings.language)
+    return settings
+
+
+def update(**changes: Any) -> Settings:
+    """Change settings in the file, keeping the learner's comments; return what is now in force."""
+    import tomlkit
+
+    _refuse_unknown(changes)
+    path = home.settings_file()
+    document = tomlkit.parse(path.read_text("utf-8")) if path.exists() else tomlkit.document()
+    document.update(changes)
+    part = path.with_suffix(".part")
+    part.write_text(tomlkit.dumps(document), "utf-8")
+    part.replace(path)
+    return load()
+
+
+def _file_values() -> dict[str, Any]:
+    path = home.settings_file()
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise TutorError(
+            say(f"{path} is not valid TOML: {error}", f"{path} 不是合法的 TOML：{error}"),
+            say("Correct that line, or delete the file.", "请改正该行，或删除这个文件。"),
+        ) from error
+
+
+def _environment_values() -> dict[str, str]:
+    names = {field.name for field in fields(Settings)}
+    return {
+        name: value
+        for name in names
+        if (value := os.environ.get(f"TUTOR_{name.upper()}")) is not None
+    }
+
+
+def _refuse_unknown(values: dict[str, Any]) -> None:
+    known = [field.name for field in fields(Settings)]
+    for name in values:
+        if name not in known:
+            raise TutorError(
+                say(f"Unknown setting: {name}", f"未知的设置项：{name}"),
+                say(
+                    f"Did you mean: {nearest(name, known)}?", f"是否想写：{nearest(name, known)}？"
+                ),
+            )

@@ -1,0 +1,35 @@
+"""stdout is data, stderr is narration. Every command prints through here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON. / 输出 JSON。")
+
+
+def emit_json(value: Any) -> None:
+    """Print dataclasses, lists and plain values as one JSON document on stdout."""
+    import msgspec
+
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def console() -> Console:
+    """The console for data that people read (stdout)."""
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def show(renderable: RenderableType) -> None:
+    console().print(renderable)
+
+
+def narrate(text: str) -> None:
+    """Say on stderr what is going on."""
+    click.echo(text, err=True)
