@@ -22,7 +22,7 @@ import time
 import venv
 from pathlib import Path
 
-if sys.version_info < (3, 11):
+if sys.version_info < (3, 11):  # noqa: UP036 - the user may call it with any Python
     sys.exit("tutor needs Python 3.11 or newer. / tutor 需要 Python 3.11 或更高版本。")
 
 import tomllib

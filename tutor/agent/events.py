@@ -1,0 +1,73 @@
+"""What happens while a question is answered: the same events for every face."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from kb import Passage
+
+
+@dataclass(frozen=True)
+class Thought:
+    """Why the next step is taken."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    name: str
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a tool returned. The first one comes before the model is asked anything."""
+
+    passages: tuple[Passage, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Token:
+    """A piece of the answer, to be shown as it is, citation marks included."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Citation:
+    """The passage that the mark [number] in the answer stands for."""
+
+    number: int
+    passage: Passage
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The whole answer.
+
+    covered: whether the sources hold it; if not, `text` says so, `citations` is empty and
+    `nearest` is what to read instead.
+    unsupported: the sentences that no passage supports; they bear the mark [?] in `text`.
+    """
+
+    question: str
+    text: str
+    citations: tuple[Citation, ...]
+    covered: bool
+    seconds: float
+    first_token_s: float
+    steps: int
+    nearest: tuple[Passage, ...] = ()
+    unsupported: tuple[str, ...] = ()
+    model: str = ""
+
+
+@dataclass(frozen=True)
+class Done:
+    answer: Answer
+
+
+Event = Thought | ToolCall | Observation | Token | Citation | Done

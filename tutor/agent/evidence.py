@@ -1,0 +1,36 @@
+"""What one question has gathered so far: its passages, numbered in the order of their arrival."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from kb import KnowledgeBase, Passage
+from tutor.base.i18n import Language
+
+PASSAGES = 4
+"""How many passages a search adds; each costs the model about two seconds of reading."""
+MOST = 6
+
+
+@dataclass
+class Evidence:
+    """The question and the passages that were retrieved for it. Citations may name no others."""
+
+    question: str
+    lang: Language
+    kb: KnowledgeBase
+    passages: list[Passage] = field(default_factory=list)
+
+    def search(self, query: str) -> list[Passage]:
+        """Search, add what is new, and return it."""
+        return self._add(self.kb.search(query, k=PASSAGES))
+
+    def read_on(self, passage: int) -> list[Passage]:
+        """Add the passages around one (1-based), and return what is new."""
+        return self._add(self.kb.read_on(self.passages[passage - 1].id))
+
+    def _add(self, found: list[Passage]) -> list[Passage]:
+        known = {p.id for p in self.passages}
+        new = [p for p in found if p.id not in known][: MOST - len(self.passages)]
+        self.passages.extend(new)
+        return new

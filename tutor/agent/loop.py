@@ -1,0 +1,158 @@
+"""From a question to a cited answer: retrieve, check, let the agent decide and write, verify."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+
+from kb import KnowledgeBase, Passage
+from tutor import engine
+from tutor.agent import coverage
+from tutor.agent.events import Answer, Done, Event, Observation, Thought, Token, ToolCall
+from tutor.agent.evidence import Evidence
+from tutor.agent.writer import AnswerWriter
+from tutor.base.i18n import Language, detect
+from tutor.base.settings import Settings
+
+
+async def ask(question: str, kb: KnowledgeBase, *, settings: Settings) -> AsyncIterator[Event]:
+    """Answer a question from the knowledge base; yield what happens, the last event being Done.
+
+    Closing the iterator stops the generation. Raises MissingError where the model is not there,
+    EngineError where the engine ends in the middle.
+    """
+    began = time.monotonic()
+    found = Evidence(question, detect(question), kb)
+    # The engine reads its model while the passages are looked for.
+    starting = asyncio.create_task(asyncio.to_thread(engine.ensure, settings))
+    try:
+        await asyncio.to_thread(_first_search, found)
+        yield Observation(tuple(found.passages))
+        if unknown := await asyncio.to_thread(coverage.unknown_names, question, kb):
+            yield Thought(_unknown_text(unknown, found.lang))
+            yield Done(_not_covered(found, unknown, began))
+            return
+        endpoint = await starting
+        async with engine.ChatClient(endpoint) as client:
+            async for event in _answer(client, found, began):
+                yield event
+    finally:
+        starting.cancel()
+
+
+def _first_search(found: Evidence) -> None:
+    """Search for the learner's own words, then for names in them that no passage mentions."""
+    found.search(found.question)
+    if unseen := coverage.unseen_names(found.question, found.passages):
+        found.search(" ".join(unseen))
+
+
+async def _answer(client: engine.ChatClient, found: Evidence, began: float) -> AsyncIterator[Event]:
+    """Run the agent and yield its events, ending with Done."""
+    from llama_index.core.agent.workflow import AgentStream, ToolCallResult
+    from llama_index.core.agent.workflow import ToolCall as AgentToolCall
+
+    from tutor.agent.react import MAX_STEPS, build_agent
+
+    agent = build_agent(client, found)
+    run = agent.run(user_msg=found.question, max_iterations=MAX_STEPS + 1)
+    writer = AnswerWriter(found.passages)
+    first_token = 0.0
+    try:
+        async for event in run.stream_events():
+            if isinstance(event, AgentToolCall):
+                yield ToolCall(event.tool_name, dict(event.tool_kwargs))
+            elif isinstance(event, ToolCallResult):
+                new = event.tool_output.raw_output
+                yield Observation(tuple(new) if isinstance(new, list) else ())
+            elif isinstance(event, AgentStream) and event.delta:
+                for shown in writer.feed(event.delta):
+                    first_token = first_token or time.monotonic() - began
+                    yield shown
+                if writer.refused:
+                    break
+        else:
+            await run  # raises what ended the agent
+    finally:
+        await _end(run)
+    for shown in writer.close():
+        yield shown
+    steps = agent.llm.taken  # type: ignore[attr-defined]
+    answer = _finished(found, writer, began, first_token, steps, client.endpoint.model)
+    if answer.text.startswith(writer.text) and writer.text:
+        yield Token(answer.text[len(writer.text) :])
+    yield Done(answer)
+
+
+async def _end(run) -> None:  # type: ignore[no-untyped-def]
+    """Stop a run that is not over, and with it the request that the engine is working on."""
+    if not run.done():
+        run.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await run
+
+
+def _finished(
+    found: Evidence, writer: AnswerWriter, began: float, first_token: float, steps: int, model: str
+) -> Answer:
+    covered = bool(writer.citations) and not writer.refused
+    if not covered:
+        return _not_covered(found, [], began, writer, steps, model)
+    return Answer(
+        found.question,
+        writer.text.strip(),
+        writer.citations,
+        True,
+        time.monotonic() - began,
+        first_token,
+        steps,
+        unsupported=tuple(writer.unsupported),
+        model=model,
+    )
+
+
+def _not_covered(
+    found: Evidence,
+    unknown: list[str],
+    began: float,
+    writer: AnswerWriter | None = None,
+    steps: int = 0,
+    model: str = "",
+) -> Answer:
+    """Say that the sources do not hold the answer, and what comes nearest."""
+    said = f"{writer.text.strip()}\n\n" if writer and writer.text.strip() else ""
+    text = said + (_unknown_text(unknown, found.lang) if unknown else _UNCOVERED[found.lang])
+    seconds = time.monotonic() - began
+    return Answer(
+        found.question,
+        text,
+        (),
+        False,
+        seconds,
+        seconds,
+        steps,
+        nearest=tuple(found.passages[:3]),
+        unsupported=tuple(writer.unsupported) if writer else (),
+        model=model,
+    )
+
+
+_UNCOVERED = {
+    "en": "The sources do not cover this question.",
+    "zh": "现有资料没有涵盖这个问题。",
+}
+
+
+def _unknown_text(unknown: list[str], lang: Language) -> str:
+    listed = ", ".join(unknown)
+    if lang == "zh":
+        return f"现有资料没有涵盖这个问题：其中没有提到 {listed}。"
+    return f"The sources do not cover this question: nothing in them mentions {listed}."
+
+
+def passage_place(passage: Passage) -> str:
+    """Return where a passage stands, for people: title, headings and page."""
+    place = " › ".join(part for part in (passage.title, passage.heading) if part)
+    return f"{place}, p. {passage.page}" if passage.page else place

@@ -1,0 +1,117 @@
+"""The answer as it streams: the model's marks taken out, each sentence checked, true marks put in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from kb import Passage
+from tutor.agent.events import Citation, Token
+from tutor.agent.prompts import NOT_COVERED
+from tutor.agent.support import find_support, take_marks
+from tutor.agent.terms import words
+
+UNSUPPORTED = " [?]"
+
+_MARKS = r"(?:\s*\[[\d,，、\s]+\])*"
+_SENTENCE_END = re.compile(
+    rf"(?<!\bal)(?<!\be\.g)(?<!\bi\.e)(?<!\bvs)(?<!\bFig)(?<!\bSec)[.!?]{_MARKS}(?=\s+[^\s\[a-z])"
+    rf"|[。！？；]{_MARKS}(?=\s*[^\s\[])"
+    r"|\n+"
+)
+_OPEN_MARK = re.compile(r"\s*(\[[\d,，、\s]*)?$")
+"""The end of an unfinished sentence that may yet turn out to be a mark."""
+
+_REFUSALS = (
+    NOT_COVERED,
+    "The passages do not",
+    "The passage does not",
+    "The provided passages do not",
+    "The given passages do not",
+    "资料中没有",
+    "资料里没有",
+    "资料没有",
+    "资料中未",
+    "资料并未",
+)
+
+
+class AnswerWriter:
+    """Turns the model's pieces into Token and Citation events.
+
+    Words are shown as they come; a sentence's mark is shown when the sentence has ended and its
+    support is known. Passages are numbered in the order of their first citation.
+    """
+
+    def __init__(self, passages: Sequence[Passage]) -> None:
+        self.passages = passages
+        self.text = ""
+        """What has been shown."""
+        self.refused = False
+        """Whether the model said that the passages do not hold the answer."""
+        self.unsupported: list[str] = []
+        self._sentence = ""
+        self._shown = 0
+        self._numbers: dict[int, int] = {}
+
+    @property
+    def citations(self) -> tuple[Citation, ...]:
+        return tuple(Citation(number, self.passages[i]) for i, number in self._numbers.items())
+
+    def feed(self, piece: str) -> Iterator[Token | Citation]:
+        """Take the model's next piece; yield what may be shown now."""
+        self._sentence += piece
+        if self.refused or self._begins_refusal():
+            return
+        while end := _SENTENCE_END.search(self._sentence):
+            ended, self._sentence = self._sentence[: end.end()], self._sentence[end.end() :]
+            yield from self._end(ended)
+        yield from self._show(take_marks(_OPEN_MARK.sub("", self._sentence))[0])
+
+    def close(self) -> Iterator[Token | Citation]:
+        """Yield what is left when the model has ended."""
+        if not self.refused and self._sentence.strip():
+            yield from self._end(self._sentence)
+        self._sentence = ""
+
+    def _begins_refusal(self) -> bool:
+        """Tell whether the answer is, or may still become, the words for "not covered"."""
+        if self.text:
+            return False
+        start = self._sentence.lstrip()
+        self.refused = any(start.startswith(words) for words in _REFUSALS)
+        return self.refused or any(words.startswith(start) for words in _REFUSALS)
+
+    def _end(self, sentence: str) -> Iterator[Token | Citation]:
+        clean, named = take_marks(sentence)
+        line_end = "\n" if sentence.endswith("\n") else ""
+        clean = clean.rstrip()
+        yield from self._show(clean)
+        self._shown = 0
+        if words(clean):
+            yield from self._mark(clean, [n - 1 for n in named])
+        if line_end and self.text:
+            yield self._token(line_end)
+
+    def _mark(self, sentence: str, named: list[int]) -> Iterator[Token | Citation]:
+        support = find_support(sentence, self.passages, named)
+        if support is None:
+            self.unsupported.append(sentence.strip())
+            yield self._token(UNSUPPORTED)
+            return
+        new = support.passage not in self._numbers
+        number = self._numbers.setdefault(support.passage, len(self._numbers) + 1)
+        yield self._token(f" [{number}]")
+        if new:
+            yield Citation(number, self.passages[support.passage])
+
+    def _show(self, clean: str) -> Iterator[Token]:
+        """Show what is new of the sentence at hand, given without its marks."""
+        if len(clean) > self._shown:
+            new = clean[self._shown :]
+            self._shown = len(clean)
+            yield self._token(new if self.text else new.lstrip())
+
+    def _token(self, text: str) -> Token:
+        self.text += text
+        return Token(text)
