@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 from kb import KnowledgeBase, Passage
 from tutor import engine
@@ -15,6 +15,9 @@ from tutor.agent.evidence import Evidence
 from tutor.agent.writer import AnswerWriter
 from tutor.base.i18n import Language, detect
 from tutor.base.settings import Settings
+
+if TYPE_CHECKING:
+    from llama_index.core.workflow.handler import WorkflowHandler
 
 
 async def ask(question: str, kb: KnowledgeBase, *, settings: Settings) -> AsyncIterator[Event]:
@@ -58,7 +61,7 @@ async def _answer(client: engine.ChatClient, found: Evidence, began: float) -> A
 
     agent = build_agent(client, found)
     run = agent.run(user_msg=found.question, max_iterations=MAX_STEPS + 1)
-    writer = AnswerWriter(found.passages)
+    writer = AnswerWriter(found.passages, found.question)
     first_token = 0.0
     try:
         async for event in run.stream_events():
@@ -86,12 +89,10 @@ async def _answer(client: engine.ChatClient, found: Evidence, began: float) -> A
     yield Done(answer)
 
 
-async def _end(run) -> None:  # type: ignore[no-untyped-def]
-    """Stop a run that is not over, and with it the request that the engine is working on."""
-    if not run.done():
-        run.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await run
+async def _end(run: WorkflowHandler) -> None:
+    """Stop a run that is not over; the client, closed next, ends the engine's work on it."""
+    if not run.is_done():
+        await run.cancel_run(timeout=1)
 
 
 def _finished(

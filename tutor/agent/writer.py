@@ -43,8 +43,9 @@ class AnswerWriter:
     support is known. Passages are numbered in the order of their first citation.
     """
 
-    def __init__(self, passages: Sequence[Passage]) -> None:
+    def __init__(self, passages: Sequence[Passage], question: str = "") -> None:
         self.passages = passages
+        self.question = question
         self.text = ""
         """What has been shown."""
         self.refused = False
@@ -94,7 +95,7 @@ class AnswerWriter:
             yield self._token(line_end)
 
     def _mark(self, sentence: str, named: list[int]) -> Iterator[Token | Citation]:
-        support = find_support(sentence, self.passages, named)
+        support = find_support(sentence, self.passages, named, self.question)
         if support is None:
             self.unsupported.append(sentence.strip())
             yield self._token(UNSUPPORTED)

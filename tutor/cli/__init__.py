@@ -90,11 +90,28 @@ def cli(debug: bool) -> None:
     """Eight weeks of large language models, in the terminal, offline. / 八周大语言模型学习伙伴。"""
 
 
+def _report_bug(kind: type[BaseException], error: BaseException, _: object) -> None:
+    """Say in one line what no code foresaw; `--debug` shows where."""
+    from tutor.base.i18n import say
+
+    click.echo(
+        say(
+            f"tutor: a defect in tutor itself: {kind.__name__}: {error}\n"
+            "  → Add --debug after `tutor` to see where, and report it.",
+            f"tutor：程序内部错误：{kind.__name__}: {error}\n"
+            "  → 在 `tutor` 后加 --debug 可查看位置，欢迎反馈。",
+        ),
+        err=True,
+    )
+
+
 def main() -> None:
     """Run the command line; every error ends here as one line, a hint and an exit code."""
     from tutor.base import settings
 
-    debug = "--debug" in sys.argv or bool(os.environ.get("TUTOR_DEBUG"))
+    debug = "--debug" in sys.argv
+    if not debug:
+        sys.excepthook = _report_bug
     try:
         settings.load()  # sets the language before any text is shown
         sys.exit(cli(standalone_mode=False) or Exit.OK)
