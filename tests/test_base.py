@@ -78,7 +78,7 @@ def test_checks_become_evidence(home) -> None:
     standing = progress.standing("week5/lora")
     assert (standing.best_points, standing.max_points, standing.passed) == (3, 3, True)
     assert (standing.checks, standing.hints) == (2, 1)
-    evidence = list(progress.db["evidence"].rows_where("criterion = 'a'"))
+    evidence = list(progress.db.table("evidence").rows_where("criterion = 'a'"))
     assert [row["figures"] for row in evidence] == ['{"loss": 1.5}'] * 2
 
 
@@ -116,6 +116,6 @@ def path_bytes(damage: str, torn: bytes) -> bytes:
 def test_migrations_are_applied_once(home) -> None:
     open_progress()[0].close()
     progress, _ = open_progress()
-    assert [row["name"] for row in progress.db["_migrations"].rows] == ["m001_evidence_and_log"]
+    assert [row["name"] for row in progress.db.table("_migrations").rows] == ["m001_evidence_and_log"]
     with pytest.raises(sqlite3.IntegrityError):
-        progress.db["_migrations"].insert({"name": "m001_evidence_and_log", "applied_at": 0})
+        progress.db.table("_migrations").insert({"name": "m001_evidence_and_log", "applied_at": 0})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -11,6 +12,20 @@ from tutor.base import settings as settings_
 from tutor.base.errors import Exit, TutorError
 from tutor.base.i18n import say
 from tutor.cli.output import emit_json, json_option, narrate, show
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One line of the list."""
+
+    name: str
+    title: str
+    kind: str
+    licence: str
+    page: str
+    size_mb: int
+    present: bool
+    in_use: bool
 
 
 @click.group()
@@ -26,16 +41,16 @@ def list_models(as_json: bool) -> int:
 
     current = chat_model(settings_.load())
     rows = [
-        {
-            "name": a.name,
-            "title": a.title,
-            "kind": a.kind,
-            "licence": a.licence,
-            "page": a.page,
-            "size_mb": round(a.size / 1e6),
-            "present": assets.present(a.name),
-            "in_use": a.name == current,
-        }
+        Listed(
+            a.name,
+            a.title,
+            a.kind,
+            a.licence,
+            a.page,
+            round(a.size / 1e6),
+            assets.present(a.name),
+            a.name == current,
+        )
         for a in assets.catalogue().values()
     ]
     if as_json:
@@ -54,14 +69,8 @@ def list_models(as_json: bool) -> int:
     ):
         table.add_column(title, no_wrap=True)
     for row in rows:
-        table.add_row(
-            "*" if row["in_use"] else "",
-            row["name"],
-            row["kind"],
-            f"{row['size_mb']} MB",
-            row["licence"],
-            "✓" if row["present"] else "-",
-        )
+        mark, here = "*" if row.in_use else "", "✓" if row.present else "-"
+        table.add_row(mark, row.name, row.kind, f"{row.size_mb} MB", row.licence, here)
     show(table)
     return Exit.OK
 

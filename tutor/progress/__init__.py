@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def m001_evidence_and_log(db: Database) -> None:
     """evidence: one row a criterion of each check. events: lessons read, hints taken, questions."""
-    db["checks"].create(
+    db.table("checks").create(
         {
             "id": int,
             "at": float,
@@ -36,7 +36,7 @@ def m001_evidence_and_log(db: Database) -> None:
         },
         pk="id",
     )
-    db["evidence"].create(
+    db.table("evidence").create(
         {
             "id": int,
             "check_id": int,
@@ -49,11 +49,11 @@ def m001_evidence_and_log(db: Database) -> None:
         pk="id",
         foreign_keys=[("check_id", "checks", "id")],
     )
-    db["events"].create(
+    db.table("events").create(
         {"id": int, "at": float, "kind": str, "subject": str, "detail": str}, pk="id"
     )
     for table, column in (("checks", "exercise"), ("evidence", "exercise"), ("events", "kind")):
-        db[table].create_index([column])
+        db.table(table).create_index([column])
 
 
 MIGRATIONS = (m001_evidence_and_log,)
@@ -82,7 +82,7 @@ class Progress:
         import msgspec
 
         with self.db.conn:
-            row = self.db["checks"].insert(
+            row = self.db.table("checks").insert(
                 {
                     "at": at or time.time(),
                     "exercise": report.exercise,
@@ -95,7 +95,7 @@ class Progress:
                     "report": msgspec.json.encode(report).decode(),
                 }
             )
-            self.db["evidence"].insert_all(
+            self.db.table("evidence").insert_all(
                 {
                     "check_id": row.last_pk,
                     "exercise": report.exercise,
@@ -110,7 +110,7 @@ class Progress:
     def log(self, kind: str, subject: str, **detail: Any) -> None:
         """Keep an event: kind is "lesson", "open", "run", "hint" or "question"."""
         with self.db.conn:
-            self.db["events"].insert(
+            self.db.table("events").insert(
                 {
                     "at": time.time(),
                     "kind": kind,
@@ -129,7 +129,7 @@ class Progress:
         return Standing(exercise, best, most, bool(passed), checks, self.hints_taken(exercise))
 
     def hints_taken(self, exercise: str) -> int:
-        return self.db["events"].count_where("kind = 'hint' AND subject = ?", [exercise])
+        return self.db.table("events").count_where("kind = 'hint' AND subject = ?", [exercise])
 
     def lessons_read(self) -> set[str]:
         return {
