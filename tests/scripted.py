@@ -6,7 +6,7 @@ from __future__ import annotations
 import http.server
 import json
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from kb import Passage
 
@@ -35,11 +35,12 @@ class FewPassages:
         self.passages = [
             t if isinstance(t, Passage) else passage(n, t) for n, t in enumerate(texts, 1)
         ]
+        self.more: dict[str, list[Passage]] = {}
         self.queries: list[str] = []
 
     def search(self, query: str, k: int = 5, **_: object) -> list[Passage]:
         self.queries.append(query)
-        return self.passages[:k]
+        return self.more.get(query, self.passages)[:k]
 
     def read_on(self, passage_id: int, before: int = 1, after: int = 1) -> list[Passage]:
         return [p for p in self.passages if abs(p.id - passage_id) <= max(before, after)]
@@ -56,11 +57,19 @@ class Reply:
 
 
 class ScriptedServer:
-    """Serves its replies in order, the last one again and again. Use as a context manager."""
+    """Answers with its prose, and each request for a step with the next of its steps (the last
+    one again and again). Use as a context manager."""
 
-    def __init__(self, *replies: str | Reply) -> None:
-        self.replies = [r if isinstance(r, Reply) else Reply(r) for r in replies]
+    def __init__(self, prose: str | Reply, steps: Sequence[str]) -> None:
+        self.prose = prose if isinstance(prose, Reply) else Reply(prose)
+        self.steps = [Reply(step) for step in steps]
         self.requests: list[dict] = []
+
+    def _next(self, request: dict) -> Reply:
+        self.requests.append(request)
+        if "response_format" not in request:
+            return self.prose
+        return self.steps[min(len(self.requests), len(self.steps)) - 1]
 
     def __enter__(self) -> ScriptedServer:
         script = self
@@ -68,9 +77,7 @@ class ScriptedServer:
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 length = int(self.headers["Content-Length"])
-                script.requests.append(json.loads(self.rfile.read(length)))
-                turn = min(len(script.requests), len(script.replies)) - 1
-                script._answer(self, script.replies[turn])
+                script._answer(self, script._next(json.loads(self.rfile.read(length))))
 
             def log_message(self, *_: object) -> None:
                 pass

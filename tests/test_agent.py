@@ -24,14 +24,14 @@ QLORA = "Double quantization saves on average about 0.37 bits per parameter."
 KB = (LORA, QLORA)
 
 
-def run(question: str, kb: FewPassages, *replies: str | Reply):  # type: ignore[no-untyped-def]
+def run(question: str, kb: FewPassages, prose: str | Reply, *decisions: str):  # type: ignore[no-untyped-def]
     """Return the events of a question and the server that answered it."""
 
     async def collect() -> list[agent.Event]:
         settings = replace(settings_.load(), base_url=server.url)
         return [event async for event in agent.ask(question, kb, settings=settings)]  # type: ignore[arg-type]
 
-    with ScriptedServer(*replies) as server:
+    with ScriptedServer(prose, decisions or [ANSWER]) as server:
         return asyncio.run(collect()), server
 
 
@@ -47,7 +47,6 @@ def test_an_answer_cites_the_passage_that_holds_it(home) -> None:
     events, _ = run(
         "how many bits does double quantization save?",
         FewPassages(*KB),
-        ANSWER,
         "Double quantization saves about 0.37 bits per parameter [2].",
     )
     answer = answer_of(events)
@@ -59,14 +58,14 @@ def test_an_answer_cites_the_passage_that_holds_it(home) -> None:
 
 def test_a_mark_is_moved_to_the_passage_that_holds_the_sentence(home) -> None:
     wrong = "LoRA trains two low-rank matrices and freezes the pretrained weights. [2][9]"
-    answer = answer_of(run("how does it work?", FewPassages(*KB), ANSWER, wrong)[0])
+    answer = answer_of(run("how does it work?", FewPassages(*KB), wrong)[0])
     assert [c.passage.text for c in answer.citations] == [LORA]
     assert "[2]" not in answer.text and "[9]" not in answer.text
 
 
 def test_a_wrong_number_is_not_supported(home) -> None:
     said = "LoRA freezes the pretrained weights. Double quantization saves 0.52 bits per parameter."
-    answer = answer_of(run("how?", FewPassages(*KB), ANSWER, said)[0])
+    answer = answer_of(run("how?", FewPassages(*KB), said)[0])
     assert answer.unsupported == ("Double quantization saves 0.52 bits per parameter.",)
     assert answer.text.endswith("[?]")
     assert len(answer.citations) == 1
@@ -76,7 +75,7 @@ def test_a_wrong_number_is_not_supported(home) -> None:
     "reply", ["NOT COVERED", "NOT COVERED.", "The passages do not mention it, but I think 4."]
 )
 def test_a_refusal_is_said_plainly(home, reply) -> None:
-    answer = answer_of(run("how many cats?", FewPassages(*KB), ANSWER, reply)[0])
+    answer = answer_of(run("how many cats?", FewPassages(*KB), reply)[0])
     assert not answer.covered and not answer.citations
     assert answer.text == "The sources do not cover this question."
     assert [p.text for p in answer.nearest] == list(KB)
@@ -84,13 +83,13 @@ def test_a_refusal_is_said_plainly(home, reply) -> None:
 
 def test_an_invented_answer_is_not_covered(home) -> None:
     said = "The committee met in Paris and chose bananas."
-    answer = answer_of(run("what did they choose?", FewPassages(*KB), ANSWER, said)[0])
+    answer = answer_of(run("what did they choose?", FewPassages(*KB), said)[0])
     assert not answer.covered and not answer.citations
     assert answer.text.endswith("The sources do not cover this question.")
 
 
 def test_an_unknown_name_needs_no_model(home) -> None:
-    events, server = run("what learning rate did the GPT-7 paper use?", FewPassages(*KB), ANSWER)
+    events, server = run("what learning rate did the GPT-7 paper use?", FewPassages(*KB), "0.1")
     answer = answer_of(events)
     assert not answer.covered and "GPT-7" in answer.text and not answer.citations
     assert server.requests == []
@@ -98,33 +97,44 @@ def test_an_unknown_name_needs_no_model(home) -> None:
 
 def test_a_search_is_seen_and_bounded(home) -> None:
     kb = FewPassages(*KB)
-    search = '{"action": "search", "query": "matrices"}'
-    events, server = run("how?", kb, search, search, "LoRA freezes the pretrained weights.")
+    kb.more = {"matrices": [passage(3, "Rank decides the size.")], "rank": [passage(4, "More.")]}
+    searches = [f'{{"action": "search", "query": "{q}"}}' for q in ("matrices", "rank", "again")]
+    events, server = run("how?", kb, "LoRA freezes the pretrained weights.", *searches)
     calls = [e for e in events if isinstance(e, agent.ToolCall)]
-    assert [(c.name, c.arguments) for c in calls] == [("search", {"query": "matrices"})] * 2
-    assert kb.queries == ["how?", "matrices", "matrices"]
+    assert [c.arguments["query"] for c in calls] == ["matrices", "rank"]
+    assert kb.queries == ["how?", "matrices", "rank"]
     assert answer_of(events).covered
     assert len(server.requests) == 3
 
 
+def test_a_search_that_brings_nothing_new_is_not_repeated(home) -> None:
+    kb = FewPassages(*KB)
+    search = '{"action": "search", "query": "matrices"}'
+    events, server = run("how?", kb, "LoRA freezes the pretrained weights.", search)
+    assert kb.queries == ["how?", "matrices"]
+    assert answer_of(events).covered
+    assert len(server.requests) == 2
+
+
+def test_strong_evidence_leaves_nothing_to_decide(home) -> None:
+    question = "what does LoRA freeze and train?"
+    events, server = run(question, FewPassages(*KB), "LoRA freezes the pretrained weights.")
+    assert answer_of(events).covered
+    assert len(server.requests) == 1
+
+
 def test_reading_on_adds_the_neighbours(home) -> None:
     kb = FewPassages(*[f"Part {n} of the text about training." for n in range(1, 8)])
-    events, _ = run(
-        "what comes next?",
-        kb,
-        '{"action": "read_on", "passage": 4}',
-        ANSWER,
-        "Part 5 of the text is about training.",
-    )
+    read_on = '{"action": "read_on", "passage": 4}'
+    events, _ = run("what comes next?", kb, "Part 5 of the text is about training.", read_on)
     observed = [e for e in events if isinstance(e, agent.Observation)]
     assert [p.id for p in observed[1].passages] == [5]
     assert answer_of(events).citations[0].passage.id == 5
 
 
 def test_nonsense_is_repaired_once_then_answered(home) -> None:
-    events, server = run(
-        "how?", FewPassages(*KB), "Thought: hmm", "still no JSON", "LoRA freezes the weights."
-    )
+    steps = ("Thought: hmm", "still no JSON")
+    events, server = run("how?", FewPassages(*KB), "LoRA freezes the weights.", *steps)
     assert answer_of(events).covered
     assert len(server.requests) == 3
     assert "JSON" in server.requests[1]["messages"][-1]["content"]
@@ -136,7 +146,7 @@ def test_nonsense_is_repaired_once_then_answered(home) -> None:
 )
 def test_a_server_that_breaks_ends_with_a_clear_error(home, reply, said) -> None:
     with pytest.raises(EngineError, match=said):
-        run("how?", FewPassages(*KB), ANSWER, reply)
+        run("how?", FewPassages(*KB), reply)
 
 
 def test_chinese_is_answered_in_chinese(home) -> None:
@@ -144,9 +154,7 @@ def test_chinese_is_answered_in_chinese(home) -> None:
         passage(1, "LoRA 冻结预训练权重，只训练两个低秩矩阵。", lang="zh"),
         passage(2, LORA),
     )
-    events, server = run(
-        "LoRA 是怎么训练的？", kb, ANSWER, "LoRA 冻结预训练权重，只训练低秩矩阵。[1]"
-    )
+    events, server = run("LoRA 是怎么训练的？", kb, "LoRA 冻结预训练权重，只训练低秩矩阵。[1]")
     answer = answer_of(events)
     assert answer.covered and answer.citations[0].passage.lang == "zh"
     assert "中文" in server.requests[-1]["messages"][-1]["content"]
@@ -172,9 +180,9 @@ POISON = (
 def test_a_poisoned_passage_calls_no_tool(home, poison) -> None:
     # The scripted model parrots the poison, as a weak model would.
     kb = FewPassages(f"{LORA} {poison}", QLORA)
-    events, server = run("how does LoRA train?", kb, ANSWER, f"{poison} LoRA freezes weights.")
+    events, server = run("how?", kb, f"{poison} LoRA freezes weights.")
     assert not [e for e in events if isinstance(e, agent.ToolCall)]
-    assert kb.queries == ["how does LoRA train?"]
+    assert kb.queries == ["how?"]
     assert len(server.requests) == 2
     assert poison in server.requests[0]["messages"][1]["content"]
     assert isinstance(events[-1], agent.Done)
@@ -192,7 +200,7 @@ def test_closing_the_events_closes_the_request(home) -> None:
         await events.aclose()  # type: ignore[attr-defined]
         return seen
 
-    with ScriptedServer(ANSWER, "LoRA freezes the pretrained weights. " * 200) as server:
+    with ScriptedServer("LoRA freezes the pretrained weights. " * 200, [ANSWER]) as server:
         seen = asyncio.run(asyncio.wait_for(leave(), 20))
     assert isinstance(seen[-1], agent.Token)
 
@@ -215,6 +223,15 @@ def test_the_shown_text_does_not_depend_on_the_pieces(size) -> None:
         "- Double quantization saves 0.37 bits per parameter [2]",
         "It costs 99 dollars. [?]",
     ]
+
+
+def test_a_refusal_after_an_answer_is_not_shown() -> None:
+    writer = AnswerWriter([passage(1, "LoRA 冻结预训练权重，只训练两个低秩矩阵。", lang="zh")])
+    for piece in ("LoRA 冻结预训练", "权重。[1]NOT COV", "ERED"):
+        list(writer.feed(piece))
+    list(writer.close())
+    assert writer.text == "LoRA 冻结预训练权重。[1]"
+    assert not writer.refused
 
 
 def test_names_and_numbers_of_a_question() -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from kb import KnowledgeBase, Passage
+from kb import KnowledgeBase, Passage, glossary
+from tutor.agent.terms import words
 from tutor.base.i18n import Language
 
 PASSAGES = 4
 """How many passages a search adds; each costs the model about two seconds of reading."""
 MOST = 6
+STRONG = 0.6
+"""Share of the question's words in one passage from which a further search is not worth its time."""
 
 
 @dataclass
@@ -20,6 +23,17 @@ class Evidence:
     lang: Language
     kb: KnowledgeBase
     passages: list[Passage] = field(default_factory=list)
+
+    def is_strong(self) -> bool:
+        """Tell whether some passage holds most of what the question names: then there is nothing
+        to decide, and the model is not asked whether to search on."""
+        asked = words(glossary.gist(self.question) if self.lang == "zh" else self.question)
+        most = max((len(asked & words(self._said(p))) for p in self.passages), default=0)
+        return most > 0 and most >= STRONG * len(asked)
+
+    def _said(self, passage: Passage) -> str:
+        text = f"{passage.title} {passage.heading} {passage.text}"
+        return glossary.gist(text) if self.lang == "zh" and passage.lang == "zh" else text
 
     def search(self, query: str) -> list[Passage]:
         """Search, add what is new, and return it."""

@@ -155,5 +155,7 @@ def _unknown_text(unknown: list[str], lang: Language) -> str:
 
 def passage_place(passage: Passage) -> str:
     """Return where a passage stands, for people: title, headings and page."""
-    place = " › ".join(part for part in (passage.title, passage.heading) if part)
+    heading = passage.heading.replace(" > ", " › ")
+    place = heading if heading.startswith(passage.title) else f"{passage.title} › {heading}"
+    place = place.removesuffix(" › ")
     return f"{place}, p. {passage.page}" if passage.page else place

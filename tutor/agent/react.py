@@ -45,6 +45,9 @@ class StepLLM(CustomLLM):
     client: Any
     evidence: Any
     taken: int = 0
+    """Steps so far."""
+    seen: int = 0
+    """Passages that there were at the last step."""
 
     @property
     def metadata(self) -> LLMMetadata:
@@ -71,8 +74,10 @@ class StepLLM(CustomLLM):
             yield _response(text, delta=piece)
 
     async def _decide(self, messages: list[Message]) -> steps.Step:
-        """Ask for the next step; after one repair, or at the last step, it is to answer."""
-        if self.taken >= MAX_STEPS:
+        """Ask for the next step. It is to answer where nothing is left to decide: the evidence is
+        strong, the last step brought nothing new, the steps are used up or not valid twice."""
+        fresh, self.seen = len(self.evidence.passages) - self.seen, len(self.evidence.passages)
+        if self.taken >= MAX_STEPS or not fresh or self.evidence.is_strong():
             return steps.ANSWER
         count = len(self.evidence.passages)
         for _ in range(2):

@@ -11,7 +11,7 @@ from tutor.agent.prompts import NOT_COVERED
 from tutor.agent.support import find_support, take_marks
 from tutor.agent.terms import words
 
-UNSUPPORTED = " [?]"
+UNSUPPORTED = "[?]"
 
 _MARKS = r"(?:\s*\[[\d,，、\s]+\])*"
 _SENTENCE_END = re.compile(
@@ -21,6 +21,8 @@ _SENTENCE_END = re.compile(
 )
 _OPEN_MARK = re.compile(r"\s*(\[[\d,，、\s]*)?$")
 """The end of an unfinished sentence that may yet turn out to be a mark."""
+
+_FULL_WIDTH = ("。", "！", "？", "；", "）", "”")
 
 _REFUSALS = (
     NOT_COVERED,
@@ -62,28 +64,25 @@ class AnswerWriter:
     def feed(self, piece: str) -> Iterator[Token | Citation]:
         """Take the model's next piece; yield what may be shown now."""
         self._sentence += piece
-        if self.refused or self._begins_refusal():
-            return
         while end := _SENTENCE_END.search(self._sentence):
             ended, self._sentence = self._sentence[: end.end()], self._sentence[end.end() :]
             yield from self._end(ended)
-        yield from self._show(take_marks(_OPEN_MARK.sub("", self._sentence))[0])
+        if not _may_refuse(self._sentence):
+            yield from self._show(take_marks(_OPEN_MARK.sub("", self._sentence))[0])
+        elif _refuses(self._sentence) and not self.text:
+            self.refused = True
 
     def close(self) -> Iterator[Token | Citation]:
         """Yield what is left when the model has ended."""
-        if not self.refused and self._sentence.strip():
+        if self._sentence.strip():
             yield from self._end(self._sentence)
         self._sentence = ""
 
-    def _begins_refusal(self) -> bool:
-        """Tell whether the answer is, or may still become, the words for "not covered"."""
-        if self.text:
-            return False
-        start = self._sentence.lstrip()
-        self.refused = any(start.startswith(words) for words in _REFUSALS)
-        return self.refused or any(words.startswith(start) for words in _REFUSALS)
-
     def _end(self, sentence: str) -> Iterator[Token | Citation]:
+        if _refuses(sentence):
+            # After an answer, "not covered" is a small model's habit; without one, its verdict.
+            self.refused = self.refused or not self.text
+            return
         clean, named = take_marks(sentence)
         line_end = "\n" if sentence.endswith("\n") else ""
         clean = clean.rstrip()
@@ -95,14 +94,15 @@ class AnswerWriter:
             yield self._token(line_end)
 
     def _mark(self, sentence: str, named: list[int]) -> Iterator[Token | Citation]:
+        space = "" if sentence.endswith(_FULL_WIDTH) else " "
         support = find_support(sentence, self.passages, named, self.question)
         if support is None:
             self.unsupported.append(sentence.strip())
-            yield self._token(UNSUPPORTED)
+            yield self._token(f"{space}{UNSUPPORTED}")
             return
         new = support.passage not in self._numbers
         number = self._numbers.setdefault(support.passage, len(self._numbers) + 1)
-        yield self._token(f" [{number}]")
+        yield self._token(f"{space}[{number}]")
         if new:
             yield Citation(number, self.passages[support.passage])
 
@@ -116,3 +116,13 @@ class AnswerWriter:
     def _token(self, text: str) -> Token:
         self.text += text
         return Token(text)
+
+
+def _refuses(sentence: str) -> bool:
+    return sentence.lstrip().startswith(_REFUSALS)
+
+
+def _may_refuse(sentence: str) -> bool:
+    """Tell whether a sentence is, or may still become, the words for "not covered"."""
+    start = sentence.lstrip()
+    return _refuses(sentence) or any(refusal.startswith(start) for refusal in _REFUSALS)
