@@ -43,7 +43,9 @@ def setup(profile: Profile | None, mirror: Path | None, download_only: bool) -> 
         if settings.profile in asset.profiles:
             pull_with_progress(asset.name, settings)
     if not download_only:
-        _first_knowledge_base()
+        from tutor.cli.kb import sync
+
+        sync.callback(mirror=None, rebuild=False, week=None, as_json=False)  # type: ignore[misc]
     return Exit.OK
 
 
@@ -125,12 +127,6 @@ def _carries_default() -> bool:
     return psutil.virtual_memory().total >= LEAST_MEMORY_GB * 1e9 and (
         there or disk >= LEAST_DISK_GB * 1e9
     )
-
-
-def _first_knowledge_base() -> None:
-    from tutor.cli.kb import build_default_with_progress
-
-    build_default_with_progress()
 
 
 def _examine(settings: Settings) -> list[Finding]:

@@ -1,0 +1,112 @@
+"""The command line as a person meets it: words, exit codes, JSON, no traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tutor.base.errors import Exit
+
+
+def tutor(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tutor", *arguments],
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+        stdin=subprocess.DEVNULL,
+        timeout=120,
+    )
+
+
+def test_plan_lists_ten_units_in_both_languages(home) -> None:
+    english, chinese = tutor("plan"), tutor("plan", TUTOR_LANGUAGE="zh")
+    assert english.returncode == chinese.returncode == Exit.OK
+    for out in (english.stdout, chinese.stdout):
+        assert all(unit in out for unit in ("foundations", "week1", "week8", "deployment"))
+    assert "单元" in chinese.stdout and "单元" not in english.stdout
+    assert len(json.loads(tutor("plan", "--json").stdout)) == 10
+
+
+def test_a_lesson_is_read_and_remembered(home) -> None:
+    assert "LoRA" in tutor("lesson", "week5", "--raw").stdout
+    assert json.loads(tutor("progress", "--json").stdout)["lessons"] == ["week5"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["plna"], Exit.USAGE, "plan"),
+        (["lesson", "weak5"], Exit.USAGE, "week5"),
+        (["check", "week5/lorra"], Exit.USAGE, "week5/lora"),
+        (["check", "week99"], Exit.USAGE, "week"),
+        (["ask"], Exit.USAGE, "QUESTION"),
+        (["ask", "what is LoRA?"], Exit.MISSING, "tutor setup"),
+        (["kb", "search", "LoRA"], Exit.MISSING, "tutor setup"),
+        (["model", "use", "gpt5"], Exit.USAGE, "smollm2-135m"),
+        (["model", "pull", "minilmm"], Exit.USAGE, "minilm"),
+        (["start"], Exit.USAGE, "terminal"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_line(home, arguments, code, said) -> None:
+    result = tutor(*arguments)
+    assert result.returncode == code
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_an_unwritable_home_is_said(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    result = tutor("plan", TUTOR_HOME=str(tmp_path))
+    assert result.returncode == Exit.MISSING
+    assert "TUTOR_HOME" in result.stderr
+
+
+def test_bad_settings_end_with_the_line(home) -> None:
+    (home / "settings.toml").write_text("langauge = 'zh'\n")
+    result = tutor("plan")
+    assert result.returncode == Exit.USAGE
+    assert "langauge" in result.stderr and "language" in result.stderr
+
+
+def test_a_corrupt_record_is_kept_and_said(home) -> None:
+    (home / "progress.db").write_bytes(b"this is no database" * 500)
+    result = tutor("progress")
+    assert result.returncode == Exit.OK
+    assert "corrupt" in result.stderr
+    (kept,) = home.glob("progress.corrupt-*.db")
+    assert kept.read_bytes() == b"this is no database" * 500
+
+
+def test_a_reader_that_leaves_early_is_no_error(home) -> None:
+    result = subprocess.run(
+        f"{sys.executable} -m tutor lesson week5 --raw | head -1",
+        shell=True,
+        capture_output=True,
+        text=True,
+    )
+    assert result.stdout.startswith("#")
+    assert "Traceback" not in result.stderr and "Broken" not in result.stderr
+
+
+def test_doctor_names_what_is_missing_and_the_command(home) -> None:
+    (home / "assets").unlink()
+    result = tutor("doctor", "--json")
+    assert result.returncode == Exit.MISSING
+    findings = {f["name"]: f for f in json.loads(result.stdout)}
+    assert findings["smollm2-135m"]["command"] == "tutor model pull smollm2-135m"
+    assert "98 MB" in findings["smollm2-135m"]["detail"]
+    assert findings["knowledge base"]["command"] == "tutor setup"
+
+
+def test_model_use_refuses_what_is_not_a_chat_model(home) -> None:
+    assert tutor("model", "use", "minilm").returncode == Exit.USAGE
+    assert tutor("model", "use", "smollm2-135m").returncode == Exit.OK
+    rows = json.loads(tutor("model", "list", "--json").stdout)
+    assert [row["name"] for row in rows if row["in_use"]] == ["smollm2-135m"]
