@@ -11,6 +11,8 @@ from tutor.base.i18n import Language
 PASSAGES = 4
 """How many passages a search adds; each costs the model about two seconds of reading."""
 MOST = 6
+FROM_ONE = 2
+"""Passages of one document in a search: the best document may be the wrong one."""
 STRONG = 0.6
 """Share of the question's words in one passage from which a further search is not worth its time."""
 
@@ -37,7 +39,8 @@ class Evidence:
 
     def search(self, query: str) -> list[Passage]:
         """Search, add what is new, and return it."""
-        return self._add(self.kb.search(query, k=PASSAGES))
+        found = self.kb.search(query, k=3 * PASSAGES)
+        return self._add(_spread(found)[:PASSAGES])
 
     def read_on(self, passage: int) -> list[Passage]:
         """Add the passages around one (1-based), and return what is new."""
@@ -48,3 +51,12 @@ class Evidence:
         new = [p for p in found if p.id not in known][: MOST - len(self.passages)]
         self.passages.extend(new)
         return new
+
+
+def _spread(found: list[Passage]) -> list[Passage]:
+    """Put what goes beyond FROM_ONE passages of a document behind the rest."""
+    first, later = [], []
+    for passage in found:
+        same = sum(p.doc == passage.doc for p in first)
+        (first if same < FROM_ONE else later).append(passage)
+    return first + later

@@ -31,9 +31,15 @@ DECIDE = {
 WRITE = {
     "en": "Answer the question in one to four plain sentences, with what the passages say: "
     "their figures, names and reasons. After each sentence put the number of its passage, "
-    "like [1]. If the passages do not hold the answer, write only: NOT COVERED",
+    "like [1].",
     "zh": "用一到四句中文回答问题，只用资料里的内容（数字、名称、原因照资料写，术语保留英文）。"
-    "每句末尾写上所依据资料的编号，如 [1]。如果资料里没有答案，只写：NOT COVERED",
+    "每句末尾写上所依据资料的编号，如 [1]。",
+}
+
+# Offered only where the evidence is weak: a small model that may refuse does so too often.
+REFUSE = {
+    "en": " If the passages do not hold the answer, write only: NOT COVERED",
+    "zh": "如果资料里没有答案，只写：NOT COVERED",
 }
 
 NOT_COVERED = "NOT COVERED"
@@ -44,9 +50,12 @@ def decide(question: str, lang: Language, passages: Sequence[Passage]) -> list[M
     return _messages(question, lang, passages, DECIDE[lang])
 
 
-def write(question: str, lang: Language, passages: Sequence[Passage]) -> list[Message]:
+def write(
+    question: str, lang: Language, passages: Sequence[Passage], may_refuse: bool
+) -> list[Message]:
     """Return the messages that ask for the answer; all but their end is what `decide` gave."""
-    return _messages(question, lang, passages, WRITE[lang])
+    task = WRITE[lang] + (REFUSE[lang] if may_refuse else "")
+    return _messages(question, lang, passages, task)
 
 
 def repair(messages: list[Message], reply: str) -> list[Message]:

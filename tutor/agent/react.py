@@ -67,7 +67,9 @@ class StepLLM(CustomLLM):
             yield _response(json.dumps({"action": step.action, **step.arguments}))
             return
         found: Evidence = self.evidence
-        writing = prompts.write(found.question, found.lang, found.passages)
+        writing = prompts.write(
+            found.question, found.lang, found.passages, may_refuse=not found.is_strong()
+        )
         text = ANSWER
         async for piece in self.client.stream(writing, max_tokens=ANSWER_TOKENS):
             text += piece
