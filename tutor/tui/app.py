@@ -1,0 +1,107 @@
+"""The application: theme, language, palette, help. Everything else is on its screens."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from textual.app import App
+from textual.command import Provider
+from textual.screen import Screen
+from textual.theme import Theme
+from textual.worker import WorkerFailed
+
+from tutor.base.errors import TutorError
+from tutor.base.i18n import language, say
+from tutor.tui import linebreak
+from tutor.tui.config import save_language
+from tutor.tui.screens.study import StudyScreen
+from tutor.tui.widgets.speaks import retell_all
+
+DARK = Theme(
+    "tutor",
+    primary="#6fb8a8",
+    secondary="#6fb8a8",
+    accent="#6fb8a8",
+    foreground="#d3d7de",
+    background="#14171c",
+    surface="#191d24",
+    panel="#222831",
+    success="#8cc07f",
+    warning="#dfb46b",
+    error="#e07c74",
+    dark=True,
+)
+LIGHT = Theme(
+    "tutor-light",
+    primary="#1f7465",
+    secondary="#1f7465",
+    accent="#1f7465",
+    foreground="#2a2e35",
+    background="#fbfaf7",
+    surface="#f3f1ec",
+    panel="#e8e5de",
+    success="#3d7a35",
+    warning="#8f6410",
+    error="#b3362d",
+    dark=False,
+)
+
+
+def _commands() -> type[Provider]:
+    from tutor.tui.commands import Commands
+
+    return Commands
+
+
+class TutorApp(App[Any]):
+    """`tutor start`."""
+
+    TITLE = "tutor"
+    CSS_PATH = "tutor.tcss"
+    COMMANDS: ClassVar = {_commands}
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide"), (140, "-roomy")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-tall")]  # noqa: RUF012
+
+    def __init__(self) -> None:
+        super().__init__()
+        linebreak.install()
+        self.failure: TutorError | None = None
+        """What ended the application, for the command line to say after it."""
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        if self.theme == "textual-dark":  # the user asked for no other through TEXTUAL_THEME
+            self.theme = DARK.name
+        self.study = StudyScreen()
+
+    def get_default_screen(self) -> Screen[None]:
+        return self.study
+
+    async def action_language(self) -> None:
+        """Switch between English and Chinese, here and in the settings."""
+        try:
+            save_language("en" if language() == "zh" else "zh")
+        except (TutorError, OSError) as error:
+            self.notify(str(error), severity="error", markup=False)
+        for screen in self.screen_stack:
+            await retell_all(screen)
+
+    def action_help(self) -> None:
+        from tutor.tui.screens.help import HelpScreen
+
+        self.push_screen(HelpScreen())
+
+    def action_command_palette(self) -> None:
+        from textual.command import CommandPalette
+
+        if not CommandPalette.is_open(self):
+            hint = say("What would you like to do?", "想做什么？")
+            self.push_screen(CommandPalette(placeholder=hint, id="--command-palette"))
+
+    def _print_error_renderables(self) -> None:
+        """Textual prints the traceback of a crash here; a learner gets a line and the log."""
+        if self._exception is not None:
+            from tutor.tui.asking import problem
+
+            failed = self._exception
+            trouble = problem(failed.error if isinstance(failed, WorkerFailed) else failed)
+            self.failure = TutorError(trouble.message, trouble.hint)

@@ -1,0 +1,77 @@
+"""One question: run the agent away from the screen and hand each event over."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+from tutor.base import home
+from tutor.base.errors import TutorError
+from tutor.base.i18n import say
+from tutor.tui.config import current
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What went wrong and what to do, to be shown as a line."""
+
+    message: str
+    hint: str
+
+
+@dataclass
+class Library:
+    """The knowledge base, opened once, in the thread that uses it."""
+
+    _kb: Any = field(default=None)
+
+    def kb(self) -> Any:
+        if self._kb is None:
+            self._kb = import_module("kb").open_kb()
+        return self._kb
+
+
+async def relay(question: str, library: Library, hand_over: Callable[[Any], object]) -> None:
+    """Ask the agent and hand over its events. Cancelled, it closes the agent's generator, which
+    stops the engine's generation."""
+    agent = import_module("tutor.agent")
+    answering = agent.ask(question, library.kb(), settings=current())
+    async with aclosing(answering) as events:
+        async for event in events:
+            hand_over(event)
+
+
+def problem_of(future: Future[Any]) -> Problem | None:
+    """Return what ended the work, or None where it finished or was cancelled.
+
+    An error that is not for users is written to the log, and its name shown.
+    """
+    try:
+        error = future.exception()
+    except CancelledError:
+        return None
+    return None if error is None else problem(error)
+
+
+def problem(error: BaseException) -> Problem:
+    """Put an error into two lines."""
+    if isinstance(error, TutorError):
+        return Problem(error.message, error.hint)
+    path = write_log(error)
+    return Problem(
+        say(f"Internal error: {error!r}", f"内部错误：{error!r}"),
+        say(f"The details are in {path}.", f"详情见 {path}。"),
+    )
+
+
+def write_log(error: BaseException) -> str:
+    """Append a traceback to the interface's log and return the file's path."""
+    path = home.logs_dir() / "tui.log"
+    with path.open("a", encoding="utf-8") as log:
+        log.writelines(traceback.format_exception(error))
+    return str(path)

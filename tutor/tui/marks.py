@@ -1,0 +1,99 @@
+"""How far the learner is: the one place where marks and points are computed for the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import curriculum
+
+if TYPE_CHECKING:
+    from exercises.spec import Exercise
+    from tutor.progress import Standing
+
+State = Literal["open", "begun", "done"]
+SYMBOLS: dict[State, str] = {"open": "○", "begun": "◐", "done": "●"}
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A state and the points behind it. `most` is 0 where there is nothing to earn."""
+
+    state: State = "open"
+    points: int = 0
+    most: int = 0
+
+    @property
+    def symbol(self) -> str:
+        return SYMBOLS[self.state]
+
+    @property
+    def score(self) -> str:
+        return f"{self.points}/{self.most}" if self.most else ""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What the record and the exercises said when they were last read."""
+
+    exercises: tuple[Exercise, ...] = ()
+    standings: Mapping[str, Standing] = field(default_factory=dict)
+    lessons: frozenset[str] = frozenset()
+
+    def of_unit(self, unit: str) -> tuple[Exercise, ...]:
+        return tuple(e for e in self.exercises if e.unit == unit)
+
+    def exercise_mark(self, exercise: Exercise) -> Mark:
+        most = sum(criterion.points for criterion in exercise.spec.criteria)
+        standing = self.standings.get(exercise.id)
+        if standing is None or not standing.checks:
+            return Mark("open", 0, most)
+        return Mark("done" if standing.passed else "begun", standing.best_points, most)
+
+    def lesson_mark(self, unit: str) -> Mark:
+        return Mark("done" if unit in self.lessons else "open")
+
+    def unit_mark(self, unit: str) -> Mark:
+        """A unit is done when its lesson is read and each of its exercises passed."""
+        marks = [self.exercise_mark(e) for e in self.of_unit(unit)]
+        states = [m.state for m in marks] + [self.lesson_mark(unit).state]
+        return _sum(marks, states)
+
+    def total(self) -> Mark:
+        marks = [self.unit_mark(name) for name in curriculum.ORDER]
+        return _sum(marks, [m.state for m in marks])
+
+    def next_open(self, after: str = "") -> Exercise | None:
+        """Return the first exercise that is not passed, looking on from `after` and round."""
+        ids = [e.id for e in self.exercises]
+        start = ids.index(after) + 1 if after in ids else 0
+        around = self.exercises[start:] + self.exercises[:start]
+        return next((e for e in around if self.exercise_mark(e).state != "done"), None)
+
+
+def in_plan_order(exercises: Iterable[Exercise]) -> tuple[Exercise, ...]:
+    """Order exercises as the plan's practice names them; those that it does not name come after
+    the others of their unit."""
+    named = [p.exercise for unit in curriculum.units() for p in unit.practice if p.exercise]
+    unit_at = {name: number for number, name in enumerate(curriculum.ORDER)}
+    named_at = {name: number for number, name in enumerate(named)}
+
+    def place(exercise: Exercise) -> tuple[int, int, str]:
+        return (
+            unit_at.get(exercise.unit, len(unit_at)),
+            named_at.get(exercise.id, len(named_at)),
+            exercise.name,
+        )
+
+    return tuple(sorted(exercises, key=place))
+
+
+def _sum(marks: list[Mark], states: list[State]) -> Mark:
+    if all(state == "done" for state in states):
+        state: State = "done"
+    elif any(state != "open" for state in states):
+        state = "begun"
+    else:
+        state = "open"
+    return Mark(state, sum(m.points for m in marks), sum(m.most for m in marks))

@@ -1,0 +1,1 @@
+"""The pages of the content area, one module each, imported after the first paint."""

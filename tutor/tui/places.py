@@ -1,0 +1,23 @@
+"""Where in the interface the learner can be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["unit", "lesson", "resources", "exercise", "ask"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A page. `id` is a unit's id, or an exercise's ("week5/lora"); empty for `ask`."""
+
+    kind: Kind
+    id: str = ""
+
+    @property
+    def unit(self) -> str:
+        return self.id.partition("/")[0]
+
+
+ASK = Place("ask")

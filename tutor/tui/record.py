@@ -1,0 +1,79 @@
+"""The learner's record, read and written in a thread of its own.
+
+One thread for all of it: a write that waits for another process's lock (30 s at most) must not
+stop the screen, and one SQLite connection must not serve two threads at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tutor.tui.marks import Snapshot, in_plan_order
+
+if TYPE_CHECKING:
+    from exercises.report import Report
+    from tutor.progress import Progress
+
+T = TypeVar("T")
+
+
+class Record:
+    """Progress for the screen. Every method may raise sqlite3.Error or TutorError."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, "record")
+        self._progress: Progress | None = None
+
+    async def open(self) -> Path | None:
+        """Open the record; return where a corrupt one was moved, if it was."""
+        return await self._do(self._open)
+
+    async def snapshot(self) -> Snapshot:
+        return await self._do(self._snapshot)
+
+    async def log(self, kind: str, subject: str, **detail: Any) -> None:
+        await self._do(lambda: self._opened().log(kind, subject, **detail))
+
+    async def keep(self, report: Report) -> None:
+        """Record a check, once."""
+        await self._do(lambda: self._opened().record_check(report))
+
+    async def hints_taken(self, exercise: str) -> int:
+        return await self._do(lambda: self._opened().hints_taken(exercise))
+
+    async def close(self) -> None:
+        if self._progress is not None:
+            await self._do(self._progress.close)
+        self._thread.shutdown(wait=False)
+
+    def _opened(self) -> Progress:
+        if self._progress is None:
+            self._open()
+        assert self._progress is not None
+        return self._progress
+
+    def _open(self) -> Path | None:
+        from tutor.progress import open_progress
+
+        self._progress, kept = open_progress()
+        return kept
+
+    def _snapshot(self) -> Snapshot:
+        progress = self._opened()
+        found = load_exercises()
+        standings = {e.id: progress.standing(e.id) for e in found}
+        return Snapshot(found, standings, frozenset(progress.lessons_read()))
+
+    async def _do(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def load_exercises() -> tuple[Any, ...]:
+    """Every exercise in the order of the plan."""
+    from exercises.spec import all_exercises
+
+    return in_plan_order(all_exercises())

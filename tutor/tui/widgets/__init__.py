@@ -1,0 +1,1 @@
+"""The small parts that panes and screens are made of."""
