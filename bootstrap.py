@@ -55,9 +55,9 @@ def main() -> int:
         return 2
     try:
         if goal == "test":
-            set_up(dev=True, profile="tiny")
+            set_up(dev=True)
             return test()
-        set_up(dev=False, profile=None)
+        set_up(dev=False)
         return start()
     except subprocess.CalledProcessError as error:
         command = " ".join(map(str, error.cmd))
@@ -72,7 +72,7 @@ def main() -> int:
         return 130
 
 
-def set_up(dev: bool, profile: str | None) -> None:
+def set_up(dev: bool) -> None:
     """Install, build, fetch and index what is not there yet."""
     wanted = {"python": platform.python_version(), "dependencies": _hash("pyproject.toml")}
     done = _read_stamp()
@@ -85,11 +85,11 @@ def set_up(dev: bool, profile: str | None) -> None:
         if not PYTHON.exists():
             with step("Python environment"):
                 venv.create(VENV, with_pip=True)
-        install(dev, profile)
+        install(dev)
         done |= wanted | {"installed": True, "dev": dev or done.get("dev", False)}
         _write_stamp(done)
     else:
-        download(profile)
+        download(dev)
     probe()
     if not dev:
         with step("First knowledge base"):
@@ -97,7 +97,7 @@ def set_up(dev: bool, profile: str | None) -> None:
     _write_stamp(done | {goal: True})
 
 
-def install(dev: bool, profile: str | None) -> None:
+def install(dev: bool) -> None:
     """Install the packages and fetch the models while llama.cpp compiles beside them."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     wanted = [d for d in project["dependencies"] if not d.startswith(LLAMA)]
@@ -110,7 +110,7 @@ def install(dev: bool, profile: str | None) -> None:
             install_torch([d for d in wanted if d.startswith("torch==")])
             pip("install", "--quiet", *wanted)
             pip("install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
-        download(profile)
+        download(dev)
         if building:
             with step(f"llama.cpp (compiling for this processor; log: {LOG})"):
                 finish_llama(building, llama)
@@ -120,9 +120,13 @@ def install(dev: bool, profile: str | None) -> None:
         raise
 
 
-def download(profile: str | None) -> None:
+def download(dev: bool) -> None:
+    """Fetch the models: those of the learner's profile, or the small ones that tests use."""
     with step("Models"):
-        tutor("setup", "--download-only", *(["--profile", profile] if profile else []))
+        if dev:
+            tutor("model", "pull", "smollm2-135m", "minilm")
+        else:
+            tutor("setup", "--download-only")
 
 
 def install_torch(requirements: list[str]) -> None:

@@ -76,18 +76,18 @@ def list_models(as_json: bool) -> int:
 
 
 @model.command()
-@click.argument("name")
+@click.argument("names", nargs=-1, required=True)
 @click.option("--again", is_flag=True, help="Fetch it anew. / 重新下载。")
-def pull(name: str, again: bool) -> int:
-    """Fetch a model, encoder or dataset. / 下载模型、编码器或数据集。"""
+def pull(names: tuple[str, ...], again: bool) -> int:
+    """Fetch models, encoders or datasets; print where they lie. / 下载模型、编码器或数据集。"""
     from tutor.cli.setup import pull_with_progress
 
-    asset = assets.asset(name)
-    if again:
-        for file in asset.files:
-            (asset.folder / file.path).unlink(missing_ok=True)
-    pull_with_progress(name, settings_.load())
-    click.echo(assets.path(name))
+    for asset in [assets.asset(name) for name in names]:
+        if again:
+            for file in asset.files:
+                (asset.folder / file.path).unlink(missing_ok=True)
+        pull_with_progress(asset.name, settings_.load())
+        click.echo(assets.path(asset.name))
     return Exit.OK
 
 

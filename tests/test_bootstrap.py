@@ -1,0 +1,82 @@
+"""The set-up script: it needs nothing but Python, does nothing twice, and says what it cannot."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+SCRIPT = Path(__file__).parent.parent / "bootstrap.py"
+
+
+@pytest.fixture
+def bootstrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The script as a module whose environment folder is empty and whose commands are recorded."""
+    spec = importlib.util.spec_from_file_location("bootstrap", SCRIPT)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "STAMP", tmp_path / "stamp.json")
+    module.calls = []  # type: ignore[attr-defined]
+    for name in ("install", "download", "probe", "tutor"):
+        monkeypatch.setattr(
+            module, name, lambda *arguments, name=name, **_: module.calls.append(name)
+        )
+    monkeypatch.setattr(module.venv, "create", lambda *_, **__: module.calls.append("venv"))
+    return module
+
+
+def test_a_second_start_does_nothing(bootstrap) -> None:
+    bootstrap.set_up(dev=False)
+    assert bootstrap.calls[-3:] == ["install", "probe", "tutor"]
+    bootstrap.calls.clear()
+    bootstrap.set_up(dev=False)
+    assert bootstrap.calls == []
+
+
+def test_an_interrupted_set_up_goes_on_after_what_is_done(bootstrap, monkeypatch) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    probe = bootstrap.probe
+    monkeypatch.setattr(bootstrap, "probe", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        bootstrap.set_up(dev=False)
+    monkeypatch.setattr(bootstrap, "probe", probe)
+    bootstrap.calls.clear()
+    bootstrap.set_up(dev=False)
+    assert bootstrap.calls == ["download", "probe", "tutor"]
+
+
+def test_new_dependencies_are_installed(bootstrap, monkeypatch) -> None:
+    bootstrap.set_up(dev=False)
+    monkeypatch.setattr(bootstrap, "_hash", lambda _: "another")
+    bootstrap.calls.clear()
+    bootstrap.set_up(dev=False)
+    assert "install" in bootstrap.calls
+
+
+def test_tests_after_start_install_what_only_they_need(bootstrap) -> None:
+    bootstrap.set_up(dev=False)
+    bootstrap.calls.clear()
+    bootstrap.set_up(dev=True)
+    assert "install" in bootstrap.calls
+
+
+@pytest.mark.skipif(platform.system() != "Linux", reason="the switches are for GCC on Linux")
+def test_every_rebuild_is_safer_than_the_last(bootstrap) -> None:
+    first, *safer = bootstrap.flag_sets()
+    assert "-fno-tree-dse" in first["CXXFLAGS"]
+    assert "-mno-amx-tile" in safer[0]["CXXFLAGS"]
+    assert "GGML_NATIVE=OFF" in safer[-1]["CMAKE_ARGS"]
+
+
+def test_a_wrong_word_prints_how_to_use_it() -> None:
+    result = subprocess.run([sys.executable, "-S", SCRIPT, "fly"], capture_output=True, text=True)
+    assert result.returncode == 2
+    assert "bootstrap.py start" in result.stderr
