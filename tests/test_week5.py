@@ -1,0 +1,163 @@
+"""Week 5's exercises: what passes, what is caught, and that training cannot be faked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from exercises import author, jobs
+from exercises.grade import grade
+from exercises.report import Report
+from exercises.spec import Exercise, find_one
+from exercises.week5 import proof
+from tutor.base import settings
+
+SCRATCH = "week5/lora_from_scratch"
+JOBS = ("week5/lora", "week5/qlora")
+TELLING = ("alpha_unscaled", "base_not_frozen", "merge_in_place")
+"""Wrong in a way that the layer's output at the start does not show."""
+
+
+@pytest.fixture(scope="module")
+def kept_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One home for the module: the base is dequantized once, a finished run is kept."""
+    return tmp_path_factory.mktemp("week5")
+
+
+@pytest.fixture
+def trained(home: Path, kept_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The module's home in the place of the test's own."""
+    link = kept_home / "assets"
+    if not link.exists() and (home / "assets").exists():
+        link.symlink_to((home / "assets").resolve(), target_is_directory=True)
+    monkeypatch.setenv("TUTOR_HOME", str(kept_home))
+    return kept_home
+
+
+def check(exercise: Exercise, file: str) -> Report:
+    """Grade a file of the exercise's folder; its run is kept like the author's."""
+    path = exercise.folder / file
+    return grade(exercise, path, settings=settings.load(), runs=settings.load().workspace_dir)
+
+
+def uncaught(name: str) -> str:
+    """Say how a wrong submission of lora_from_scratch got past its criterion, or ""."""
+    exercise = find_one(SCRATCH)
+    file = f"wrong/{name}.py"
+    return author.wrong_problem(exercise, exercise.folder / file)(check(exercise, file))
+
+
+def wrong(reference: str) -> list[str]:
+    return sorted(p.stem for p in (find_one(reference).folder / "wrong").glob("*.py"))
+
+
+@pytest.mark.parametrize("reference", [SCRATCH, *JOBS])
+def test_texts_hints_and_criteria_are_complete(home: Path, reference: str) -> None:
+    problems = [f for f in author._static(find_one(reference)) if f.problem]
+    assert not problems
+    exercise = find_one(reference)
+    assert len(exercise.hints()) == 4
+    assert len(wrong(reference)) >= 4
+
+
+def test_lora_from_scratch_solution_passes(home: Path) -> None:
+    report = check(find_one(SCRATCH), "solution.py")
+    assert author.solution_problem(report) == ""
+    assert report.points == report.max_points
+    figures = {name: value for r in report.results for name, value in r.figures.items()}
+    assert figures["last_loss"] < figures["first_loss"]
+    assert figures["trainable"] > 0
+
+
+def test_lora_from_scratch_starter_fails_each_with_its_own_message(home: Path) -> None:
+    report = check(find_one(SCRATCH), "starter.py")
+    assert author.starter_problem(report) == ""
+    assert {r.outcome for r in report.results} == {"failed"}
+
+
+@pytest.mark.parametrize("name", TELLING)
+def test_telling_mistakes_are_caught(home: Path, name: str) -> None:
+    assert uncaught(name) == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [n for n in wrong(SCRATCH) if n not in TELLING])
+def test_every_mistake_is_caught(home: Path, name: str) -> None:
+    assert uncaught(name) == ""
+
+
+def test_full_weights_in_a_run_are_found(tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    save_file({"layer.lora_A.weight": torch.ones(2)}, tmp_path / "adapter_model.safetensors")
+    (tmp_path / "optimizer.pt").touch()
+    proof.check_no_full_weights(tmp_path)
+    save_file({"model.embed_tokens.weight": torch.ones(2)}, tmp_path / "other.safetensors")
+    with pytest.raises(AssertionError, match=r"other\.safetensors"):
+        proof.check_no_full_weights(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("saved_a", "saved_b", "complaint"),
+    [(1.0, 1.0, "A is the same"), (2.0, 0.0, "B is still zero"), (2.0, 1.0, "")],
+)
+def test_an_adapter_is_trained_where_both_matrices_moved(
+    saved_a: float, saved_b: float, complaint: str
+) -> None:
+    import torch
+
+    fresh = {"q.lora_A.weight": torch.ones(2, 4), "q.lora_B.weight": torch.zeros(4, 2)}
+    saved = {"q.lora_A.weight": saved_a * torch.ones(2, 4),
+             "q.lora_B.weight": saved_b * torch.ones(4, 2)}  # fmt: skip
+    figures: dict[str, float] = {}
+    if complaint:
+        with pytest.raises(AssertionError, match=complaint):
+            proof.check_trained(saved, fresh, figures)
+    else:
+        proof.check_trained(saved, fresh, figures)
+        assert figures["A_moved_by"] == pytest.approx(1.0)
+
+
+def test_half_a_checkpoint_is_none(tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoints" / "checkpoint-8"
+    folder.mkdir(parents=True)
+    (folder / "trainer_state.json").write_text('{"global_step": 8}')
+    (folder / proof.ADAPTER).touch()
+    with pytest.raises(AssertionError, match="no whole checkpoint"):
+        proof.check_resumable(tmp_path, {})
+    (folder / "optimizer.pt").touch()
+    (folder / "scheduler.pt").touch()
+    figures: dict[str, float] = {}
+    proof.check_resumable(tmp_path, figures)
+    assert figures == {"checkpoint_step": 8}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("reference", JOBS)
+def test_a_trained_solution_passes(trained: Path, smollm2: Path, reference: str) -> None:
+    """The author's whole check: starter, solution with its training, every wrong submission."""
+    seen: list[jobs.Event] = []
+    findings = list(author.check(find_one(reference), settings.load(), on_event=seen.append))
+    assert not [f for f in findings if f.problem]
+    names = {f.what for f in findings if f.what.startswith("wrong/")}
+    assert names == {f"wrong/{name}.py" for name in wrong(reference)}
+    assert any(isinstance(event, jobs.Step) and event.step == event.steps for event in seen)
+
+
+CHEATS = {"not_trained": "trained", "initial_adapter": "trained", "noise_adapter": "trained",
+          "all_parameters": "only_adapter_trains"}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("name", CHEATS)
+def test_training_cannot_be_faked(trained: Path, smollm2: Path, name: str) -> None:
+    report = check(find_one("week5/lora"), f"wrong/{name}.py")
+    outcomes = {r.criterion: r.outcome for r in report.results}
+    assert outcomes[CHEATS[name]] == "failed"
+    assert not report.passed
+    assert outcomes["held_out_improves"] != "passed"
+    assert outcomes["metrics_agree"] != "passed"
