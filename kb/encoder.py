@@ -163,11 +163,15 @@ class BatchEncoder:
         import os
 
         os.environ["HF_HUB_OFFLINE"] = os.environ["TRANSFORMERS_OFFLINE"] = "1"
+        import logging
+
+        # It is imported by the way, and warns of a kernel that nothing here uses.
+        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
         import torch
         from sentence_transformers import SentenceTransformer
-        from transformers.utils import logging
+        from transformers.utils.logging import disable_progress_bar
 
-        logging.disable_progress_bar()
+        disable_progress_bar()
         dtype = torch.bfloat16 if bfloat16_is_faster() else torch.float32
         self.model = SentenceTransformer(
             str(assets.path(ASSET)), device="cpu", model_kwargs={"dtype": dtype}

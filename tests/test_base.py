@@ -116,6 +116,8 @@ def path_bytes(damage: str, torn: bytes) -> bytes:
 def test_migrations_are_applied_once(home) -> None:
     open_progress()[0].close()
     progress, _ = open_progress()
-    assert [row["name"] for row in progress.db.table("_migrations").rows] == ["m001_evidence_and_log"]
+    assert [row["name"] for row in progress.db.table("_migrations").rows] == [
+        "m001_evidence_and_log"
+    ]
     with pytest.raises(sqlite3.IntegrityError):
         progress.db.table("_migrations").insert({"name": "m001_evidence_and_log", "applied_at": 0})
