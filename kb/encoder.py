@@ -160,9 +160,6 @@ class BatchEncoder:
 
     def __init__(self) -> None:
         """Load the model. Raises MissingError where the asset is not there."""
-        import os
-
-        os.environ["HF_HUB_OFFLINE"] = os.environ["TRANSFORMERS_OFFLINE"] = "1"
         import logging
 
         # It is imported by the way, and warns of a kernel that nothing here uses.

@@ -234,6 +234,21 @@ def test_a_refusal_after_an_answer_is_not_shown() -> None:
     assert not writer.refused
 
 
+def test_a_model_that_repeats_itself_is_cut_short() -> None:
+    writer = AnswerWriter([passage(1, LORA)])
+    text = "LoRA freezes the pretrained weights [Passage 1]. It trains two matrices [D1]. "
+    list(writer.feed(text * 9))
+    assert writer.complete
+    assert writer.text.count("freezes") == 1
+    assert "Passage" not in writer.text and "D1" not in writer.text
+
+
+def test_an_answer_ends_after_a_few_sentences(home) -> None:
+    said = " ".join(f"LoRA freezes the pretrained weights, part {w}." for w in "abcdefghij")
+    answer = answer_of(run("how?", FewPassages(*KB), said)[0])
+    assert answer.text.count("LoRA") == 5
+
+
 def test_names_and_numbers_of_a_question() -> None:
     found = names("Does use_rslora in LoraConfig or peft.LoraConfig(r=8) beat GPT-7 on SQuAD?")
     assert found == ["use_rslora", "LoraConfig", "peft.LoraConfig", "GPT-7", "SQuAD"]

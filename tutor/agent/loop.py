@@ -74,7 +74,7 @@ async def _answer(client: engine.ChatClient, found: Evidence, began: float) -> A
                 for shown in writer.feed(event.delta):
                     first_token = first_token or time.monotonic() - began
                     yield shown
-                if writer.refused:
+                if writer.complete:
                     break
         else:
             await run  # raises what ended the agent

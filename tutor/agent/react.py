@@ -34,8 +34,10 @@ from tutor.engine import ChatClient, Message
 
 MAX_STEPS = 3
 """Decisions of one question; the last can only be to answer."""
-ANSWER_TOKENS = 260
+ANSWER_TOKENS = 240
 STEP_TOKENS = 64
+STOP = ("\n\n", "```")
+"""An answer is one paragraph; what a small model writes after it are the passages again."""
 ANSWER = "Answer: "
 
 
@@ -71,7 +73,7 @@ class StepLLM(CustomLLM):
             found.question, found.lang, found.passages, may_refuse=not found.is_strong()
         )
         text = ANSWER
-        async for piece in self.client.stream(writing, max_tokens=ANSWER_TOKENS):
+        async for piece in self.client.stream(writing, max_tokens=ANSWER_TOKENS, stop=STOP):
             text += piece
             yield _response(text, delta=piece)
 

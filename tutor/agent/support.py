@@ -15,7 +15,7 @@ SUPPORTED = 0.5
 SUPPORTED_ACROSS = 0.3
 """The same where the languages differ and the Chinese one is read through the glossary."""
 
-_MARK = re.compile(r"\s*\[(\d{1,2}(?:\s*[,，、]\s*\d{1,2})*)\]")
+_MARK = re.compile(r"\s*\[(?:[A-Za-z]{1,8}\s?)?(\d{1,2}(?:\s*[,，、]\s*\d{1,2})*)\]")
 
 
 @dataclass(frozen=True)

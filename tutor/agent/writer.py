@@ -12,14 +12,16 @@ from tutor.agent.support import find_support, take_marks
 from tutor.agent.terms import words
 
 UNSUPPORTED = "[?]"
+MOST_SENTENCES = 5
+"""A small model that has answered goes on with whatever stands in the passages."""
 
-_MARKS = r"(?:\s*\[[\d,，、\s]+\])*"
+_MARKS = r"(?:\s*\[[A-Za-z]*\s?[\d,，、\s]+\])*"
 _SENTENCE_END = re.compile(
     rf"(?<!\bal)(?<!\be\.g)(?<!\bi\.e)(?<!\bvs)(?<!\bFig)(?<!\bSec)[.!?]{_MARKS}(?=\s+[^\s\[a-z])"
     rf"|[。！？；]{_MARKS}(?=\s*[^\s\[])"
     r"|\n+"
 )
-_OPEN_MARK = re.compile(r"\s*(\[[\d,，、\s]*)?$")
+_OPEN_MARK = re.compile(r"\s*(\[[A-Za-z]*\s?[\d,，、\s]*)?$")
 """The end of an unfinished sentence that may yet turn out to be a mark."""
 
 _FULL_WIDTH = ("。", "！", "？", "；", "）", "”")
@@ -52,31 +54,48 @@ class AnswerWriter:
         """What has been shown."""
         self.refused = False
         """Whether the model said that the passages do not hold the answer."""
+        self.sentences: list[str] = []
         self.unsupported: list[str] = []
         self._sentence = ""
         self._shown = 0
+        self._repeats = False
         self._numbers: dict[int, int] = {}
 
     @property
     def citations(self) -> tuple[Citation, ...]:
         return tuple(Citation(number, self.passages[i]) for i, number in self._numbers.items())
 
+    @property
+    def complete(self) -> bool:
+        """Whether nothing that the model may still write will be shown."""
+        return self.refused or self._repeats or len(self.sentences) >= MOST_SENTENCES
+
     def feed(self, piece: str) -> Iterator[Token | Citation]:
         """Take the model's next piece; yield what may be shown now."""
+        if self.complete:
+            return
         self._sentence += piece
-        while end := _SENTENCE_END.search(self._sentence):
+        while not self.complete and (end := _SENTENCE_END.search(self._sentence)):
             ended, self._sentence = self._sentence[: end.end()], self._sentence[end.end() :]
             yield from self._end(ended)
+        if self.complete:
+            return
         if not _may_refuse(self._sentence):
-            yield from self._show(take_marks(_OPEN_MARK.sub("", self._sentence))[0])
+            part = take_marks(_OPEN_MARK.sub("", self._sentence))[0]
+            if not self._may_repeat(part):
+                yield from self._show(part)
         elif _refuses(self._sentence) and not self.text:
             self.refused = True
 
     def close(self) -> Iterator[Token | Citation]:
         """Yield what is left when the model has ended."""
-        if self._sentence.strip():
+        if self._sentence.strip() and not self.complete:
             yield from self._end(self._sentence)
         self._sentence = ""
+
+    def _may_repeat(self, part: str) -> bool:
+        """Tell whether a sentence is, so far, the beginning of an earlier one."""
+        return any(said.startswith(part.strip()) for said in self.sentences)
 
     def _end(self, sentence: str) -> Iterator[Token | Citation]:
         if _refuses(sentence):
@@ -86,9 +105,13 @@ class AnswerWriter:
         clean, named = take_marks(sentence)
         line_end = "\n" if sentence.endswith("\n") else ""
         clean = clean.rstrip()
+        self._repeats = clean.strip() in self.sentences
+        if self._repeats:
+            return
         yield from self._show(clean)
         self._shown = 0
         if words(clean):
+            self.sentences.append(clean.strip())
             yield from self._mark(clean, [n - 1 for n in named])
         if line_end and self.text:
             yield self._token(line_end)

@@ -118,6 +118,9 @@ def _start(name: str, file: Path, settings: Settings) -> Record:
     command += [str(settings.context_tokens), str(settings.engine_idle_s)]
     # The key goes through the environment: a command line is for every user to read.
     environment = os.environ | {"TUTOR_ENGINE_KEY": secrets.token_urlsafe(24)}
+    # Threads that sleep while they wait: beside an editor and a training job, spinning ones
+    # slow everything down, themselves most.
+    environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     with log.open("wb") as out:
         process = subprocess.Popen(
             command,
