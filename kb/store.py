@@ -11,6 +11,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 FORMAT = "1"
 """Changes with the way that text is made ready for the word index or the encoder."""
 
+HEADING_WEIGHT = 0.6
+"""What a word counts in title, path and headings, against 1 in the text: all passages of a
+document share its title, so that it tells documents apart better than passages."""
+
 _PASSAGE = (
     "SELECT p.id, d.path, d.title, p.heading, p.page, p.text, p.lang, d.source, d.licence, d.url "
     "FROM passages p JOIN documents d ON d.id = p.document_id "
@@ -36,6 +41,8 @@ _PASSAGE = (
 
 
 def m001_documents_passages_vectors(db: Database) -> None:
+    if not db.conn.in_transaction:
+        db.execute("BEGIN IMMEDIATE")  # all of it or, after a crash, none
     db.table("documents").create(
         {
             "id": int,
@@ -254,20 +261,18 @@ class Store:
         rows = self.db.execute(f"SELECT id, document_id FROM passages WHERE id IN ({marks})", ids)
         return dict(rows.fetchall())
 
-    def by_words(self, match: str, limit: int, allowed: frozenset[int] | None = None) -> list[int]:
-        """Return the ids of the passages that match an FTS5 query best, best first.
-
-        The heading column, which holds title and path too, counts HEADING_WEIGHT times the body.
-        """
-        if not match:
-            return []
+    def by_words(
+        self, match: str, limit: int, allowed: frozenset[int] | None = None
+    ) -> dict[int, float]:
+        """Return passage id: BM25 score (more is better) of the passages that match an FTS5 query
+        best, best first."""
         rows = self.db.execute(
-            "SELECT rowid FROM passages_fts WHERE passages_fts MATCH ? "
-            "ORDER BY bm25(passages_fts, 1.0, 1.0) LIMIT ?",
-            [match, limit if allowed is None else -1],
+            "SELECT rowid, bm25(passages_fts, ?, 1.0) AS score FROM passages_fts "
+            "WHERE passages_fts MATCH ? ORDER BY score LIMIT ?",
+            [HEADING_WEIGHT, match, limit if allowed is None else -1],
         )
-        ids = (id_ for (id_,) in rows if allowed is None or id_ in allowed)
-        return [id_ for _, id_ in zip(range(limit), ids, strict=False)]
+        found = ((id_, -score) for id_, score in rows if allowed is None or id_ in allowed)
+        return dict(islice(found, limit))
 
     def filtered(self, week: int | None, lang: str | None) -> frozenset[int] | None:
         """Return the ids of the passages in a language and of a week's documents; None where
@@ -365,9 +370,12 @@ def open_store(path: Path | None = None) -> Store:
 
     Raises TutorError where it is not an SQLite file.
     """
+    from filelock import FileLock
+
     path = path or home.kb_file()
     try:
-        db = open_db(path, MIGRATIONS)
+        with FileLock(f"{path}.lock"):  # two processes must not both make the tables
+            db = open_db(path, MIGRATIONS)
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError):
             raise
