@@ -41,8 +41,6 @@ _PASSAGE = (
 
 
 def m001_documents_passages_vectors(db: Database) -> None:
-    if not db.conn.in_transaction:
-        db.execute("BEGIN IMMEDIATE")  # all of it or, after a crash, none
     db.table("documents").create(
         {
             "id": int,
@@ -261,6 +259,16 @@ class Store:
         rows = self.db.execute(f"SELECT id, document_id FROM passages WHERE id IN ({marks})", ids)
         return dict(rows.fetchall())
 
+    def of_source(self, source: str, ids: Sequence[int]) -> set[int]:
+        """Return those of the passages whose document comes from the source."""
+        marks = ",".join("?" * len(ids))
+        rows = self.db.execute(
+            "SELECT p.id FROM passages p JOIN documents d ON d.id = p.document_id "
+            f"WHERE d.source = ? AND p.id IN ({marks})",
+            [source, *ids],
+        )
+        return {id_ for (id_,) in rows}
+
     def by_words(
         self, match: str, limit: int, allowed: frozenset[int] | None = None
     ) -> dict[int, float]:
@@ -370,12 +378,9 @@ def open_store(path: Path | None = None) -> Store:
 
     Raises TutorError where it is not an SQLite file.
     """
-    from filelock import FileLock
-
     path = path or home.kb_file()
     try:
-        with FileLock(f"{path}.lock"):  # two processes must not both make the tables
-            db = open_db(path, MIGRATIONS)
+        db = open_db(path, MIGRATIONS)
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError):
             raise

@@ -27,16 +27,21 @@ def open_db(path: Path, migrations: Sequence[Migration]) -> Database:
     db.execute("PRAGMA journal_mode=WAL")
     db.execute("PRAGMA foreign_keys=ON")
     db.execute("CREATE TABLE IF NOT EXISTS _migrations (name TEXT PRIMARY KEY, applied_at REAL)")
-    done = {name for (name,) in db.execute("SELECT name FROM _migrations")}
-    for migration in migrations:
-        if migration.__name__ not in done:
-            with connection:
-                migration(db)
-                db.execute(
-                    "INSERT INTO _migrations VALUES (?, ?)", [migration.__name__, time.time()]
-                )
     connection.commit()
+    for migration in migrations:
+        _migrate(db, migration)
     return db
+
+
+def _migrate(db: Database, migration: Migration) -> None:
+    """Apply a migration whole or not at all, once, whoever else is opening the file."""
+    connection = db.conn
+    connection.execute("BEGIN IMMEDIATE")  # sqlite3 itself begins none before DDL
+    with connection:
+        name = migration.__name__
+        if not connection.execute("SELECT 1 FROM _migrations WHERE name = ?", [name]).fetchone():
+            migration(db)
+            connection.execute("INSERT INTO _migrations VALUES (?, ?)", [name, time.time()])
 
 
 def _database_class() -> type[Database]:
