@@ -14,6 +14,8 @@ from typing import Any
 _HAN = re.compile(r"[\u3400-\u9fff]+")
 _HAN_OR_WORD = re.compile(r"[\u3400-\u9fff]+|[A-Za-z0-9_]+(?:[.-][A-Za-z0-9_]+)*")
 _HUMP = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
+_BRITISH = re.compile(r"is(e|ed|es|er|ing|ation|ations)$")
+"""The documents write "initialized", a learner perhaps "initialised"."""
 _URL = re.compile(r"https?://\S+|\]\([^)\s]*\)")
 
 _ENGLISH_STOP = (
@@ -62,6 +64,7 @@ def question_words(text: str) -> list[str]:
             word = word.lower().strip("_")
             if word and word not in ENGLISH_STOP and word not in CHINESE_STOP:
                 found[word] = None
+                found[_BRITISH.sub(r"iz\1", word)] = None
     return list(found)
 
 

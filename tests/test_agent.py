@@ -12,6 +12,8 @@ from scripted import FewPassages, Reply, ScriptedServer, passage
 
 from tutor import agent
 from tutor.agent import steps
+from tutor.agent.evidence import Evidence
+from tutor.agent.prompts import excerpt
 from tutor.agent.support import find_support
 from tutor.agent.terms import names, numbers
 from tutor.agent.writer import AnswerWriter
@@ -43,6 +45,11 @@ def answer_of(events: list[agent.Event]) -> agent.Answer:
     return events[-1].answer
 
 
+def writing(*passages) -> AnswerWriter:  # type: ignore[no-untyped-def]
+    kb = FewPassages(*passages)
+    return AnswerWriter(Evidence("", "en", kb, list(kb.passages)))  # type: ignore[arg-type]
+
+
 def test_an_answer_cites_the_passage_that_holds_it(home) -> None:
     events, _ = run(
         "how many bits does double quantization save?",
@@ -61,6 +68,17 @@ def test_a_mark_is_moved_to_the_passage_that_holds_the_sentence(home) -> None:
     answer = answer_of(run("how does it work?", FewPassages(*KB), wrong)[0])
     assert [c.passage.text for c in answer.citations] == [LORA]
     assert "[2]" not in answer.text and "[9]" not in answer.text
+
+
+def test_a_figure_is_cited_from_the_paper(home) -> None:
+    said = "Double quantization saves 0.37 bits per parameter."
+    kb = FewPassages(QLORA)
+    kb.more = {said: [passage(9, f"We find: {QLORA}", source="papers")]}
+    answer = answer_of(run("how many bits does double quantization save?", kb, said)[0])
+    assert [c.passage.source for c in answer.citations] == ["papers"]
+    kb.more = {said: [passage(9, "Double quantization saves nothing.", source="papers")]}
+    answer = answer_of(run("how many bits does double quantization save?", kb, said)[0])
+    assert [c.passage.source for c in answer.citations] == ["test"]
 
 
 def test_a_wrong_number_is_not_supported(home) -> None:
@@ -212,7 +230,7 @@ def test_the_shown_text_does_not_depend_on_the_pieces(size) -> None:
         "- Double quantization saves 0.37 bits per parameter [2]\n"
         "It costs 99 dollars."
     )
-    writer = AnswerWriter([passage(1, LORA), passage(2, QLORA)])
+    writer = writing(LORA, QLORA)
     events = [e for i in range(0, len(text), size) for e in writer.feed(text[i : i + size])] + list(
         writer.close()
     )
@@ -226,7 +244,7 @@ def test_the_shown_text_does_not_depend_on_the_pieces(size) -> None:
 
 
 def test_a_refusal_after_an_answer_is_not_shown() -> None:
-    writer = AnswerWriter([passage(1, "LoRA 冻结预训练权重，只训练两个低秩矩阵。", lang="zh")])
+    writer = writing(passage(1, "LoRA 冻结预训练权重，只训练两个低秩矩阵。", lang="zh"))
     for piece in ("LoRA 冻结预训练", "权重。[1]NOT COV", "ERED"):
         list(writer.feed(piece))
     list(writer.close())
@@ -235,7 +253,7 @@ def test_a_refusal_after_an_answer_is_not_shown() -> None:
 
 
 def test_a_model_that_repeats_itself_is_cut_short() -> None:
-    writer = AnswerWriter([passage(1, LORA)])
+    writer = writing(LORA)
     text = "LoRA freezes the pretrained weights [Passage 1]. It trains two matrices [D1]. "
     list(writer.feed(text * 9))
     assert writer.complete
@@ -247,6 +265,16 @@ def test_an_answer_ends_after_a_few_sentences(home) -> None:
     said = " ".join(f"LoRA freezes the pretrained weights, part {w}." for w in "abcdefghij")
     answer = answer_of(run("how?", FewPassages(*KB), said)[0])
     assert answer.text.count("LoRA") == 5
+
+
+def test_a_long_passage_is_cut_to_the_sentences_that_matter() -> None:
+    filler = "Nothing in this sentence is of any use to anyone. "
+    key = "B starts at zero so that the update is zero. "
+    cut = excerpt(filler * 20 + key + filler * 20, "why does B start at zero?", limit=200)
+    assert key.strip() in cut
+    assert len(cut) <= 200
+    assert cut[0] == "N" and cut.endswith(".")
+    assert excerpt("short", "anything") == "short"
 
 
 def test_names_and_numbers_of_a_question() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from kb import KnowledgeBase, Passage, glossary
-from tutor.agent.terms import words
+from tutor.agent.support import find_support
+from tutor.agent.terms import numbers, words
 from tutor.base.i18n import Language
 
 PASSAGES = 4
@@ -42,6 +43,21 @@ class Evidence:
         found = self.kb.search(query, k=3 * PASSAGES)
         return self._add(_spread(found)[:PASSAGES])
 
+    def paper_for(self, sentence: str) -> int | None:
+        """Return the index of a paper's passage that supports a sentence with a figure in it, added
+        if it was not there; None where there is none. Who measured a figure should be cited."""
+        if not numbers(sentence):
+            return None
+        papers = [p for p in self.kb.search(sentence, k=8) if p.source == "papers"]
+        support = find_support(sentence, papers, question=self.question)
+        if support is None:
+            return None
+        paper = papers[support.passage]
+        known = {p.id: index for index, p in enumerate(self.passages)}
+        if paper.id not in known:
+            self.passages.append(paper)
+        return known.get(paper.id, len(self.passages) - 1)
+
     def read_on(self, passage: int) -> list[Passage]:
         """Add the passages around one (1-based), and return what is new."""
         return self._add(self.kb.read_on(self.passages[passage - 1].id))
@@ -55,7 +71,8 @@ class Evidence:
 
 def _spread(found: list[Passage]) -> list[Passage]:
     """Put what goes beyond FROM_ONE passages of a document behind the rest."""
-    first, later = [], []
+    first: list[Passage] = []
+    later: list[Passage] = []
     for passage in found:
         same = sum(p.doc == passage.doc for p in first)
         (first if same < FROM_ONE else later).append(passage)

@@ -61,7 +61,7 @@ async def _answer(client: engine.ChatClient, found: Evidence, began: float) -> A
 
     agent = build_agent(client, found)
     run = agent.run(user_msg=found.question, max_iterations=MAX_STEPS + 1)
-    writer = AnswerWriter(found.passages, found.question)
+    writer = AnswerWriter(found)
     first_token = 0.0
     try:
         async for event in run.stream_events():

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from kb import Passage
+from tutor.agent.terms import words
 from tutor.base.i18n import Language
 from tutor.engine import Message
 
-PASSAGE_CHARACTERS = 700
+PASSAGE_CHARACTERS = 650
+
+_PIECE = re.compile(r"(?<=[。！？；])|(?<=[.!?:]\s)|(?<=\n)")
 
 SYSTEM = {
     "en": "You are a tutor for large language models. You answer from numbered passages only. "
@@ -70,7 +74,7 @@ def repair(messages: list[Message], reply: str) -> list[Message]:
 def _messages(
     question: str, lang: Language, passages: Sequence[Passage], task: str
 ) -> list[Message]:
-    quoted = "\n\n".join(_quote(n, passage) for n, passage in enumerate(passages, 1))
+    quoted = "\n\n".join(_quote(n, p, question) for n, p in enumerate(passages, 1))
     label = {"en": ("Passages", "Question"), "zh": ("资料", "问题")}[lang]
     return [
         {"role": "system", "content": SYSTEM[lang]},
@@ -78,6 +82,27 @@ def _messages(
     ]
 
 
-def _quote(number: int, passage: Passage) -> str:
-    place = " > ".join(part for part in (passage.title, passage.heading) if part)
-    return f"[{number}] {place}\n{passage.text[:PASSAGE_CHARACTERS]}"
+def _quote(number: int, passage: Passage, question: str) -> str:
+    return f"[{number}] {passage.heading or passage.title}\n{excerpt(passage.text, question)}"
+
+
+def excerpt(text: str, question: str, limit: int = PASSAGE_CHARACTERS) -> str:
+    """Return the run of whole sentences, at most `limit` characters together, that shares most
+    with the question; the text itself where it is short enough."""
+    if len(text) <= limit:
+        return text
+    pieces = [piece for piece in _PIECE.split(text) if piece]
+    asked = words(question)
+    weights = [len(asked & words(piece)) for piece in pieces]
+    best, chosen = -1.0, text[:limit]
+    for start in range(len(pieces)):
+        length, weight = 0, 0.0
+        for end in range(start, len(pieces)):
+            length += len(pieces[end])
+            if length > limit:
+                break
+            weight += weights[end]
+            # Of equal runs the longer one, of those the earlier one.
+            if weight + length / 1e4 > best:
+                best, chosen = weight + length / 1e4, "".join(pieces[start : end + 1])
+    return chosen.strip()

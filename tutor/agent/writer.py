@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from kb import Passage
 from tutor.agent.events import Citation, Token
+from tutor.agent.evidence import Evidence
 from tutor.agent.prompts import NOT_COVERED
 from tutor.agent.support import find_support, take_marks
 from tutor.agent.terms import words
@@ -47,9 +47,8 @@ class AnswerWriter:
     support is known. Passages are numbered in the order of their first citation.
     """
 
-    def __init__(self, passages: Sequence[Passage], question: str = "") -> None:
-        self.passages = passages
-        self.question = question
+    def __init__(self, found: Evidence) -> None:
+        self.found = found
         self.text = ""
         """What has been shown."""
         self.refused = False
@@ -63,7 +62,9 @@ class AnswerWriter:
 
     @property
     def citations(self) -> tuple[Citation, ...]:
-        return tuple(Citation(number, self.passages[i]) for i, number in self._numbers.items())
+        return tuple(
+            Citation(number, self.found.passages[i]) for i, number in self._numbers.items()
+        )
 
     @property
     def complete(self) -> bool:
@@ -118,16 +119,20 @@ class AnswerWriter:
 
     def _mark(self, sentence: str, named: list[int]) -> Iterator[Token | Citation]:
         space = "" if sentence.endswith(_FULL_WIDTH) else " "
-        support = find_support(sentence, self.passages, named, self.question)
+        support = find_support(sentence, self.found.passages, named, self.found.question)
         if support is None:
             self.unsupported.append(sentence.strip())
             yield self._token(f"{space}{UNSUPPORTED}")
             return
-        new = support.passage not in self._numbers
-        number = self._numbers.setdefault(support.passage, len(self._numbers) + 1)
+        index = support.passage
+        if self.found.passages[index].source != "papers":
+            paper = self.found.paper_for(sentence)
+            index = index if paper is None else paper
+        new = index not in self._numbers
+        number = self._numbers.setdefault(index, len(self._numbers) + 1)
         yield self._token(f"{space}[{number}]")
         if new:
-            yield Citation(number, self.passages[support.passage])
+            yield Citation(number, self.found.passages[index])
 
     def _show(self, clean: str) -> Iterator[Token]:
         """Show what is new of the sentence at hand, given without its marks."""
