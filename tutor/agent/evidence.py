@@ -48,7 +48,7 @@ class Evidence:
         if it was not there; None where there is none. Who measured a figure should be cited."""
         if not numbers(sentence):
             return None
-        papers = [p for p in self.kb.search(sentence, k=8) if p.source == "papers"]
+        papers = [p for p in self.kb.search(sentence, k=20) if p.source == "papers"]
         support = find_support(sentence, papers, question=self.question)
         if support is None:
             return None
