@@ -106,6 +106,12 @@ def test_an_invented_answer_is_not_covered(home) -> None:
     assert answer.text.endswith("The sources do not cover this question.")
 
 
+def test_an_answer_whose_first_sentence_is_invented_is_not_covered(home) -> None:
+    said = "It scores 97.3 points. LoRA freezes the pretrained weights."
+    answer = answer_of(run("how well does it score?", FewPassages(*KB), said)[0])
+    assert not answer.covered and not answer.citations
+
+
 def test_an_unknown_name_needs_no_model(home) -> None:
     events, server = run("what learning rate did the GPT-7 paper use?", FewPassages(*KB), "0.1")
     answer = answer_of(events)

@@ -98,8 +98,7 @@ async def _end(run: WorkflowHandler) -> None:
 def _finished(
     found: Evidence, writer: AnswerWriter, began: float, first_token: float, steps: int, model: str
 ) -> Answer:
-    covered = bool(writer.citations) and not writer.refused
-    if not covered:
+    if not writer.holds:
         return _not_covered(found, [], began, writer, steps, model)
     return Answer(
         found.question,

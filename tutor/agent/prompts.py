@@ -40,26 +40,19 @@ WRITE = {
     "每句末尾写上所依据资料的编号，如 [1]。",
 }
 
-# Offered only where the evidence is weak: a small model that may refuse does so too often.
-REFUSE = {
-    "en": " If the passages do not hold the answer, write only: NOT COVERED",
-    "zh": "如果资料里没有答案，只写：NOT COVERED",
-}
-
-NOT_COVERED = "NOT COVERED"
-
 
 def decide(question: str, lang: Language, passages: Sequence[Passage]) -> list[Message]:
     """Return the messages that ask for the next step."""
     return _messages(question, lang, passages, DECIDE[lang])
 
 
-def write(
-    question: str, lang: Language, passages: Sequence[Passage], may_refuse: bool
-) -> list[Message]:
-    """Return the messages that ask for the answer; all but their end is what `decide` gave."""
-    task = WRITE[lang] + (REFUSE[lang] if may_refuse else "")
-    return _messages(question, lang, passages, task)
+def write(question: str, lang: Language, passages: Sequence[Passage]) -> list[Message]:
+    """Return the messages that ask for the answer; all but their end is what `decide` gave.
+
+    They offer no way to refuse: a small model that may say "not covered" says so of most
+    questions whose answer lies before it. Whether an answer holds is checked, not asked.
+    """
+    return _messages(question, lang, passages, WRITE[lang])
 
 
 def repair(messages: list[Message], reply: str) -> list[Message]:

@@ -69,9 +69,7 @@ class StepLLM(CustomLLM):
             yield _response(json.dumps({"action": step.action, **step.arguments}))
             return
         found: Evidence = self.evidence
-        writing = prompts.write(
-            found.question, found.lang, found.passages, may_refuse=not found.is_strong()
-        )
+        writing = prompts.write(found.question, found.lang, found.passages)
         text = ANSWER
         async for piece in self.client.stream(writing, max_tokens=ANSWER_TOKENS, stop=STOP):
             text += piece

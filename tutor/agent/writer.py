@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from tutor.agent.events import Citation, Token
 from tutor.agent.evidence import Evidence
-from tutor.agent.prompts import NOT_COVERED
 from tutor.agent.support import find_support, take_marks
 from tutor.agent.terms import words
 
@@ -27,7 +26,7 @@ _OPEN_MARK = re.compile(r"\s*(\[[A-Za-z]*\s?[\d,，、\s]*)?$")
 _FULL_WIDTH = ("。", "！", "？", "；", "）", "”")
 
 _REFUSALS = (
-    NOT_COVERED,
+    "NOT COVERED",
     "The passages do not",
     "The passage does not",
     "The provided passages do not",
@@ -65,6 +64,11 @@ class AnswerWriter:
         return tuple(
             Citation(number, self.found.passages[i]) for i, number in self._numbers.items()
         )
+
+    @property
+    def holds(self) -> bool:
+        """Whether the sources carry the answer: its first sentence, which gives it, is supported."""
+        return bool(self._numbers) and self.sentences[0] not in self.unsupported
 
     @property
     def complete(self) -> bool:
