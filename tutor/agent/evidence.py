@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from kb import KnowledgeBase, Passage, glossary
-from tutor.agent.support import find_support
+from tutor.agent.support import SUPPORTED, find_support
 from tutor.agent.terms import numbers, words
 from tutor.base.i18n import Language
 
@@ -46,11 +46,12 @@ class Evidence:
     def paper_for(self, sentence: str) -> int | None:
         """Return the index of a paper's passage that supports a sentence with a figure in it, added
         if it was not there; None where there is none. Who measured a figure should be cited."""
-        if not numbers(sentence):
+        # "0" or "4" stands in every paper; 0.373 and 110 do not.
+        if not any(len(number) > 1 for number in numbers(sentence)):
             return None
         papers = [p for p in self.kb.search(sentence, k=20) if p.source == "papers"]
         support = find_support(sentence, papers, question=self.question)
-        if support is None:
+        if support is None or support.share < SUPPORTED:
             return None
         paper = papers[support.passage]
         known = {p.id: index for index, p in enumerate(self.passages)}
