@@ -138,26 +138,11 @@ def test_half_a_checkpoint_is_none(tmp_path: Path) -> None:
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("reference", JOBS)
 def test_a_trained_solution_passes(trained: Path, smollm2: Path, reference: str) -> None:
-    """The author's whole check: starter, solution with its training, every wrong submission."""
+    """The author's whole check: starter, solution with its training, and every wrong submission,
+    those among them that leave training out, copy the initial adapter or train everything."""
     seen: list[jobs.Event] = []
     findings = list(author.check(find_one(reference), settings.load(), on_event=seen.append))
     assert not [f for f in findings if f.problem]
     names = {f.what for f in findings if f.what.startswith("wrong/")}
     assert names == {f"wrong/{name}.py" for name in wrong(reference)}
     assert any(isinstance(event, jobs.Step) and event.step == event.steps for event in seen)
-
-
-CHEATS = {"not_trained": "trained", "initial_adapter": "trained", "noise_adapter": "trained",
-          "all_parameters": "only_adapter_trains"}  # fmt: skip
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1200)
-@pytest.mark.parametrize("name", CHEATS)
-def test_training_cannot_be_faked(trained: Path, smollm2: Path, name: str) -> None:
-    report = check(find_one("week5/lora"), f"wrong/{name}.py")
-    outcomes = {r.criterion: r.outcome for r in report.results}
-    assert outcomes[CHEATS[name]] == "failed"
-    assert not report.passed
-    assert outcomes["held_out_improves"] != "passed"
-    assert outcomes["metrics_agree"] != "passed"
