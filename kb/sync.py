@@ -23,7 +23,7 @@ from tutor.base.errors import TutorError, nearest
 from tutor.base.i18n import Language, say
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is being done ("read" or "embed"), how many are done, and of how many."""
+"""Called with what is being done ("fetch", "read" or "embed"), how many are done, and of how many."""
 
 MINE = "mine"
 """The source of what the learner adds."""
@@ -291,9 +291,11 @@ class Source:
 
 
 def _url(entry: dict[str, Any]) -> tuple[str, str]:
-    """An entry names a repository, or one file that was taken out of one."""
+    """An entry names a repository, one file that was taken out of one, or a file's own address."""
     from urllib.parse import quote
 
+    if "url" in entry:
+        return entry["file"], entry["url"]
     base = f"https://github.com/{entry['repo']}/blob/{entry['commit']}"
     return (entry["file"], f"{base}/{quote(entry['path'])}") if "file" in entry else ("", base)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from tutor.base.i18n import say
 from tutor.cli.output import emit_json, json_option, narrate
 
 if TYPE_CHECKING:
+    from kb.fetch import Outcome
     from kb.model import Passage
     from kb.sync import Summary
 
@@ -33,40 +35,73 @@ def kb() -> None:
     help="A folder of documents, one folder a source. / 资料镜像目录，每个源一个子目录。",
 )  # fmt: skip
 @click.option("--rebuild", is_flag=True, help="Begin with an empty index. / 清空索引后重建。")
+@click.option(
+    "--offline",
+    is_flag=True,
+    help="Fetch nothing; index what is here. / 不联网，只索引已有的资料。",
+)
 @week_option
 @json_option
-def sync(mirror: Path | None, rebuild: bool, week: int | None, as_json: bool) -> None:
+def sync(
+    mirror: Path | None, rebuild: bool, offline: bool, week: int | None, as_json: bool
+) -> None:
     """Bring the knowledge base up to date. / 更新知识库。
+
+    Without a mirror, the documents that the plan links are fetched over the network: whole
+    repositories the first time, later only what is new. A source that cannot be fetched is listed
+    and the rest goes on: the exit status is 0, because what is indexed already works. /
+    没有镜像目录时，从网络获取计划链接的资料：首次下载整个仓库，之后只取有更新的。
+    获取失败的会列出，不影响其余，退出码仍为 0。
 
     Stop it at any time: the next run goes on where it was. / 可随时中断，下次接着做。
     """
     from kb import sync as syncing
     from kb.store import open_store
-    from tutor.base import settings
 
-    folder = mirror or (
-        Path(settings.load().mirror).expanduser() if settings.load().mirror else None
-    )
+    folder = _mirror_of_documents(mirror)
     store = open_store()
     if rebuild:
         store.clear()
     store.check_fresh()
+    outcomes: list[Outcome] = []
     with progress_bar() as progress:
         summary = syncing.build_default(store, progress)
-        if folder and any(folder.glob("*/SOURCE.json")):
+        if folder is None:
+            folder, outcomes = _fetched(week, offline, progress)
+        if folder:
             summary += syncing.sync_mirror(store, folder, week, progress)
-        elif mirror:
-            syncing.sync_mirror(store, mirror, week, progress)  # raises: no source in it
-    if not folder:
+    _show_outcomes(outcomes)
+    _report(summary, as_json, outcomes)
+
+
+def _mirror_of_documents(mirror: Path | None) -> Path | None:
+    """Return the mirror to index: the one asked for, else the settings' if it holds documents."""
+    from tutor.base import settings
+
+    if mirror or not (named := settings.load().mirror):
+        return mirror
+    folder = Path(named).expanduser()
+    return folder if any(folder.glob("*/SOURCE.json")) else None
+
+
+def _fetched(
+    week: int | None, offline: bool, progress: Callable[[str, int, int], None]
+) -> tuple[Path | None, list[Outcome]]:
+    """Fetch the plan's documents; return their folder if it holds any, and what came of each."""
+    from curriculum.sources import sources
+    from kb.fetch import fetch_all, sources_dir
+
+    outcomes = [] if offline else fetch_all(sources(), week, progress)
+    folder = sources_dir()
+    there = any(folder.glob("*/SOURCE.json"))
+    if offline and not there:
         narrate(
             say(
-                "Indexed the lessons and the libraries' docstrings. Fetching the linked documents "
-                "over the network is not there yet: use --mirror DIR, or tutor kb add PATH.",
-                "已索引课文和各库的 API 文档。尚不能从网络获取计划中链接的资料："
-                "请用 --mirror 目录，或 tutor kb add 路径。",
+                "Indexed without the network. To fetch what the plan links: tutor kb sync",
+                "未联网。要获取计划中链接的资料，请运行：tutor kb sync",
             )
         )
-    _report(summary, as_json)
+    return (folder if there else None), outcomes
 
 
 @kb.command()
@@ -181,6 +216,7 @@ def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
     )
 
     names = {
+        "fetch": say("Fetching documents", "获取资料"),
         "read": say("Reading documents", "读取文档"),
         "embed": say("Making vectors of passages", "为段落计算向量"),
     }
@@ -199,12 +235,37 @@ def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
         yield step
 
 
-def _report(summary: Summary, as_json: bool) -> None:
+def _show_outcomes(outcomes: list[Outcome]) -> None:
+    """List on stderr what came of each source."""
+    if not outcomes:
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    names = {
+        "fetched": say("fetched", "已获取"),
+        "unchanged": say("unchanged", "未变"),
+        "failed": say("failed", "失败"),
+        "link only": say("link only", "仅链接"),
+    }
+    table = Table(box=None, pad_edge=False)
+    table.add_column(say("source", "资料源"), overflow="fold")
+    table.add_column(say("state", "状态"), no_wrap=True)
+    table.add_column(say("detail", "说明"), overflow="fold")
+    for outcome in outcomes:
+        style = "red" if outcome.state == "failed" else None
+        table.add_row(outcome.slug, names[outcome.state], Text(outcome.detail), style=style)
+    Console(stderr=True, highlight=False).print(table)
+
+
+def _report(summary: Summary, as_json: bool, outcomes: list[Outcome] | None = None) -> None:
     """Print what a sync did: problems and counts on stderr, or everything as JSON."""
     from kb.sync import without_vectors_note
 
     if as_json:
-        emit_json(summary)
+        fetched = {} if outcomes is None else {"sources": outcomes}
+        emit_json({**asdict(summary), **fetched})
         return
     for problem in summary.problems:
         narrate(

@@ -45,7 +45,9 @@ def setup(profile: Profile | None, mirror: Path | None, download_only: bool) -> 
     if not download_only:
         from tutor.cli.kb import sync
 
-        sync.callback(mirror=None, rebuild=False, week=None, as_json=False)  # type: ignore[misc]
+        sync.callback(  # type: ignore[misc]
+            mirror=None, rebuild=False, offline=True, week=None, as_json=False
+        )
     return Exit.OK
 
 
