@@ -93,9 +93,14 @@ class Exercise:
 
 @cache
 def all_exercises() -> tuple[Exercise, ...]:
-    """Return every exercise, in the order of their units and, within one, of `order.txt`-free
-    names as exercise.toml files sort."""
-    return tuple(_load(path.parent) for path in sorted(ROOT.glob("*/*/exercise.toml")))
+    """Return every exercise, in the order in which the plan's units name them; one that no unit
+    names comes last."""
+    import curriculum
+
+    named = [p.exercise for unit in curriculum.units() for p in unit.practice if p.exercise]
+    rank = {reference: place for place, reference in enumerate(named)}
+    found = (_load(path.parent) for path in ROOT.glob("*/*/exercise.toml"))
+    return tuple(sorted(found, key=lambda e: (rank.get(e.id, len(rank)), e.id)))
 
 
 def find(reference: str) -> list[Exercise]:
