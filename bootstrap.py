@@ -114,10 +114,9 @@ def install(dev: bool) -> None:
         if building:
             with step(f"llama.cpp (compiling for this processor; log: {LOG})"):
                 finish_llama(building, llama)
-    except BaseException:
+    finally:
         if building and building.poll() is None:
-            building.terminate()
-        raise
+            building.terminate()  # interrupted, or another step failed
 
 
 def download(dev: bool) -> None:
