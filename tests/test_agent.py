@@ -267,6 +267,15 @@ def test_a_model_that_repeats_itself_is_cut_short() -> None:
     assert "Passage" not in writer.text and "D1" not in writer.text
 
 
+def test_a_heading_is_no_answer() -> None:
+    writer = writing(passage(1, LORA, heading="4 Our method > 4.1 Low rank"))
+    for piece in ("LoRA freezes the pretrained weights.\n 4 Our", " method > 4.1 Low rank\nMore."):
+        list(writer.feed(piece))
+    list(writer.close())
+    assert writer.complete
+    assert writer.text.strip() == "LoRA freezes the pretrained weights. [1]"
+
+
 def test_an_answer_ends_after_a_few_sentences(home) -> None:
     said = " ".join(f"LoRA freezes the pretrained weights, part {w}." for w in "abcdefghij")
     answer = answer_of(run("how?", FewPassages(*KB), said)[0])

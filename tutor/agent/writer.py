@@ -99,8 +99,13 @@ class AnswerWriter:
         self._sentence = ""
 
     def _may_repeat(self, part: str) -> bool:
-        """Tell whether a sentence is, so far, the beginning of an earlier one."""
-        return any(said.startswith(part.strip()) for said in self.sentences)
+        """Tell whether a sentence is, so far, the beginning of one that adds nothing."""
+        return any(said.startswith(part.strip()) for said in self._stale())
+
+    def _stale(self) -> list[str]:
+        """What an answer that is over goes on with: what it said, and the passages' headings."""
+        places = [place for p in self.found.passages for place in (p.title, p.heading) if place]
+        return [*self.sentences, *places]
 
     def _end(self, sentence: str) -> Iterator[Token | Citation]:
         if _refuses(sentence):
@@ -110,7 +115,7 @@ class AnswerWriter:
         clean, named = take_marks(sentence)
         line_end = "\n" if sentence.endswith("\n") else ""
         clean = clean.rstrip()
-        self._repeats = clean.strip() in self.sentences
+        self._repeats = clean.strip() in self._stale()
         if self._repeats:
             return
         yield from self._show(clean)
