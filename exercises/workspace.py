@@ -86,11 +86,6 @@ def submission(exercise: Exercise, settings: Settings) -> Submission:
     return Submission(starter, "starter", starter)
 
 
-def submission_path(exercise: Exercise, settings: Settings) -> Path:
-    """Return the file to check; see `submission`."""
-    return submission(exercise, settings).path
-
-
 def _newer(notebook: Path, script: Path) -> bool:
     """Whether the learner's work is in the notebook. A file as the tutor wrote it holds none."""
     edited_notebook, edited_script = _edited(notebook), _edited(script)

@@ -82,13 +82,13 @@ def test_the_newer_of_two_edited_files_is_checked(exercise: Exercise, mine: Sett
     script.write_text(STARTER + "# more\n")
     later = notebook.stat().st_mtime_ns + 10**9
     os.utime(script, ns=(later, later))
-    assert workspace.submission_path(exercise, mine) == script
+    assert workspace.submission(exercise, mine).path == script
 
 
 def test_running_a_notebook_does_not_change_its_source(exercise: Exercise, mine: Settings) -> None:
     notebook = workspace.open_exercise(exercise, mine, notebook=True)
     edit_notebook(notebook, "    raise NotImplementedError", "    return a + b")
-    before = jobs.source_sha256(workspace.submission_path(exercise, mine))
+    before = jobs.source_sha256(workspace.submission(exercise, mine).path)
     content = json.loads(notebook.read_text())
     content["cells"][1] |= {
         "execution_count": 7,
@@ -96,7 +96,7 @@ def test_running_a_notebook_does_not_change_its_source(exercise: Exercise, mine:
     }
     content["metadata"]["language_info"] = {"name": "python", "version": "3.12"}
     notebook.write_text(json.dumps(content))
-    assert jobs.source_sha256(workspace.submission_path(exercise, mine)) == before
+    assert jobs.source_sha256(workspace.submission(exercise, mine).path) == before
 
 
 def test_a_broken_notebook_is_said_so(exercise: Exercise, mine: Settings) -> None:

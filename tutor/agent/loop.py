@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-from kb import KnowledgeBase, Passage
+from kb import KnowledgeBase
 from tutor import engine
 from tutor.agent import coverage
 from tutor.agent.events import Answer, Done, Event, Observation, Thought, Token, ToolCall
@@ -150,11 +150,3 @@ def _unknown_text(unknown: list[str], lang: Language) -> str:
     if lang == "zh":
         return f"现有资料没有涵盖这个问题：其中没有提到 {listed}。"
     return f"The sources do not cover this question: nothing in them mentions {listed}."
-
-
-def passage_place(passage: Passage) -> str:
-    """Return where a passage stands, for people: title, headings and page."""
-    heading = passage.heading.replace(" > ", " › ")
-    place = heading if heading.startswith(passage.title) else f"{passage.title} › {heading}"
-    place = place.removesuffix(" › ")
-    return f"{place}, p. {passage.page}" if passage.page else place

@@ -21,9 +21,6 @@ class Bilingual:
     def __str__(self) -> str:
         return self.zh if language() == "zh" else self.en
 
-    def in_(self, lang: Language) -> str:
-        return self.zh if lang == "zh" else self.en
-
 
 def say(en: str, zh: str) -> str:
     """Return the text in the current language."""

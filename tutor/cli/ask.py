@@ -83,9 +83,12 @@ def _print_sources(answer) -> None:  # type: ignore[no-untyped-def]
 
 
 def _place(passage) -> str:  # type: ignore[no-untyped-def]
-    from tutor.agent.loop import passage_place
-
-    return f"{passage_place(passage)}  ({passage.doc})"
+    """Return where a passage stands: title, headings, page and document."""
+    heading = passage.heading.replace(" > ", " › ")
+    place = heading if heading.startswith(passage.title) else f"{passage.title} › {heading}"
+    place = place.removesuffix(" › ")
+    page = f", p. {passage.page}" if passage.page else ""
+    return f"{place}{page}  ({passage.doc})"
 
 
 def _excerpt(text: str, width: int) -> str:
