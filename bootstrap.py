@@ -103,7 +103,8 @@ def install(dev: bool) -> None:
     wanted = [d for d in project["dependencies"] if not d.startswith(LLAMA)]
     llama = next(d for d in project["dependencies"] if d.startswith(LLAMA))
     if dev:
-        wanted += project["optional-dependencies"]["dev"]
+        for extra in ("dev", "eval", "qdrant"):
+            wanted += project["optional-dependencies"][extra]
     building = None if llama_installed() else build_llama(flag_sets()[0], llama)
     try:
         with step("Packages"):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from kb.model import Block, Document, Piece, Section
 from tutor.base.i18n import detect
 
-VERSION = "1"
+VERSION = "2"
 """Changes with the rules below: an index made by other rules is stale."""
 
 MOST = 1000

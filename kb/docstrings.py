@@ -14,6 +14,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from kb.parse import markdown
+
 if TYPE_CHECKING:
     import griffe
 
@@ -124,6 +126,8 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "bitsandbytes": ("functional.py", "nn/modules.py", "optim/adamw.py", "optim/optimizer.py"),
 }
 
+FORMAT = "2"
+"""Changes with the way that docstrings are read: what was read in another way is read again."""
 DISTRIBUTIONS = {"llama_index.core": "llama-index-core"}
 SHORTEST_DOC = 40
 """Docstrings under so many characters say no more than the name does."""
@@ -170,6 +174,15 @@ def package_info(package: str) -> tuple[str, str, str]:
         licence = classifiers[0].rpartition(" :: ")[2] if classifiers else ""
     links = (link.partition(", ")[2] for link in data.get_all("Project-URL") or ())
     return data["Version"], licence, data["Home-page"] or next(links, "")
+
+
+def fingerprint(package: str) -> str:
+    """Return what the entries of a package depend on; empty where it is not installed."""
+    try:
+        version = package_info(package)[0]
+    except metadata.PackageNotFoundError:
+        return ""
+    return f"{version} {FORMAT} {','.join(PACKAGES[package])}"
 
 
 def _root(package: str) -> Path | None:
@@ -313,7 +326,8 @@ def _sections(docstring: griffe.Docstring) -> tuple[str, str, list[Parameter], s
                 ]
             case griffe.DocstringSectionKind.admonition:
                 prose.append(f"{section.title}: {section.value.description}")
-    text = "\n\n".join(part.strip("\n") for part in prose).strip()
+    # The Hugging Face libraries write MDX in their docstrings.
+    text = markdown.clean("\n\n".join(part.strip("\n") for part in prose)).strip()
     summary, _, rest = text.partition("\n\n")
     return _one_line(summary), rest.strip(), parameters, " ".join(returns).strip(": ")
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import statistics
 import time
 import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Protocol
 
 import msgspec
 
-from kb.model import Passage
-from kb.search import KnowledgeBase
 from tutor.base.errors import TutorError
 from tutor.base.i18n import say
 
@@ -38,6 +38,24 @@ class Question:
     week: int | None = None
 
 
+class Hit(Protocol):
+    """What a system found: a piece of a document, and the other documents that say the same."""
+
+    @property
+    def doc(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def also(self) -> tuple[str, ...]: ...
+
+
+class System(Protocol):
+    """Something that finds passages: a knowledge base, or what it is compared with (kb/peers)."""
+
+    def search(self, query: str, k: int) -> Sequence[Hit]:
+        """Return up to k pieces of at most 1,000 characters, best first."""
+
+
 @dataclass(frozen=True)
 class Score:
     """hit_n: share of questions with an answer among the first n passages; document_5: with the
@@ -49,6 +67,17 @@ class Score:
     hit_50: float
     document_5: float
     mrr: float
+
+    def figures(self) -> dict[str, float]:
+        """Return the figures under the names that the field gives them."""
+        return {
+            "n": self.questions,
+            "hit@1": self.hit_1,
+            "hit@5": self.hit_5,
+            "hit@50": self.hit_50,
+            "doc@5": self.document_5,
+            "mrr": self.mrr,
+        }
 
 
 @dataclass(frozen=True)
@@ -62,6 +91,16 @@ class Evaluation:
     p95_ms: float
     missed: list[str] = field(default_factory=list)
     """Ids of the questions without an answer among the first five."""
+
+    def figures(self) -> dict[str, Any]:
+        """Return all of it but the number of questions, ready for JSON."""
+        groups = {"all": self.overall, **self.by_language}
+        return {
+            "by": {name: score.figures() for name, score in groups.items()},
+            "by_kind": {name: score.figures() for name, score in self.by_kind.items()},
+            "latency_ms": {"p50": self.p50_ms, "p95": self.p95_ms},
+            "missed": self.missed,
+        }
 
 
 @dataclass(frozen=True)
@@ -92,14 +131,17 @@ def read_questions(path: Path) -> list[Question]:
     return questions
 
 
-def evaluate(kb: KnowledgeBase, questions: list[Question]) -> Evaluation:
+def evaluate(system: System, questions: list[Question]) -> Evaluation:
     """Ask every answerable question and score what comes back.
 
     Raises TutorError where none of the questions has an answer.
     """
-    outcomes = [_ask(kb, question) for question in questions if question.gold]
-    if not outcomes:
+    answerable = [question for question in questions if question.gold]
+    if not answerable:
         raise TutorError(say("No question has an answer to find.", "没有可评测的问题。"))
+    for question in {question.lang: question for question in answerable}.values():
+        system.search(question.question, k=5)  # what is loaded once is no part of a search
+    outcomes = [_ask(system, question) for question in answerable]
     times = sorted(outcome.milliseconds for outcome in outcomes)
     return Evaluation(
         overall=_score(outcomes),
@@ -111,26 +153,35 @@ def evaluate(kb: KnowledgeBase, questions: list[Question]) -> Evaluation:
     )
 
 
-def answers(passage: Passage, question: Question) -> bool:
-    """Whether the passage comes from a right document and holds its quotation; letters, digits
-    and Chinese characters alone are compared."""
-    text = _bare(passage.text)
-    return any(gold.doc == passage.doc and _bare(gold.quote) in text for gold in question.gold)
+def compare(
+    ours: System, peers: Mapping[str, System], questions: list[Question]
+) -> dict[str, Evaluation]:
+    """Evaluate the knowledge base, under the name "tutor", and then its peers."""
+    return {name: evaluate(system, questions) for name, system in {"tutor": ours, **peers}.items()}
 
 
-def _ask(kb: KnowledgeBase, question: Question) -> Outcome:
+def answers(hit: Hit, question: Question) -> bool:
+    """Whether a piece comes from a right document and holds its quotation; letters, digits and
+    Chinese characters alone are compared."""
+    text = _bare(hit.text)
+    return any(
+        gold.doc in (hit.doc, *hit.also) and _bare(gold.quote) in text for gold in question.gold
+    )
+
+
+def _ask(system: System, question: Question) -> Outcome:
     start = time.perf_counter()
-    kb.search(question.question, k=5)
+    system.search(question.question, k=5)
     milliseconds = 1000 * (time.perf_counter() - start)
-    found = kb.search(question.question, k=DEEP)
-    rank = next((n for n, p in enumerate(found, 1) if answers(p, question)), 0)
+    found = system.search(question.question, k=DEEP)
+    rank = next((n for n, hit in enumerate(found, 1) if answers(hit, question)), 0)
     right = {gold.doc for gold in question.gold}
-    document_rank = next((n for n, p in enumerate(found, 1) if p.doc in right), 0)
+    document_rank = next((n for n, hit in enumerate(found, 1) if right & {hit.doc, *hit.also}), 0)
     return Outcome(question, rank, document_rank, milliseconds)
 
 
 def _by(outcomes: list[Outcome], attribute: str) -> dict[str, Score]:
-    values = sorted({getattr(outcome.question, attribute) for outcome in outcomes})
+    values = sorted({getattr(outcome.question, attribute) for outcome in outcomes} - {""})
     return {
         value: _score([o for o in outcomes if getattr(o.question, attribute) == value])
         for value in values

@@ -157,12 +157,12 @@ class _Run:
         return replace(self.limits, size=size)
 
     def _install_pdf(self, source: Source, part: Path, new: Validators) -> dict[str, int]:
-        _require_pdf(part)
+        require_pdf(part)
         files = {source.file: part.stat().st_size}
         target = self.folder / source.slug / source.file
         target.parent.mkdir(exist_ok=True)
         part.replace(target)
-        _write_json(self._record_file(source), Record(source.url, source.take, new, files))
+        write_json(self._record_file(source), Record(source.url, source.take, new, files))
         return files
 
     def _install_archive(self, source: Source, part: Path, new: Validators) -> dict[str, int]:
@@ -177,8 +177,8 @@ class _Run:
             shutil.rmtree(fresh, ignore_errors=True)
             raise
         entry = {"slug": source.slug, "repo": source.repo, "commit": source.commit}
-        _write_json(fresh / "SOURCE.json", [entry | {"rx": source.take}])
-        _write_json(fresh / ".fetch.json", Record(source.url, source.take, new, files))
+        write_json(fresh / "SOURCE.json", [entry | {"rx": source.take}])
+        write_json(fresh / ".fetch.json", Record(source.url, source.take, new, files))
         if target.exists():
             target.replace(old)
         fresh.replace(target)
@@ -223,10 +223,10 @@ class _Run:
             for other in self.sources
             if other.slug == source.slug and (folder / other.file).is_file()
         ]
-        _write_json(folder / "SOURCE.json", entries)
+        write_json(folder / "SOURCE.json", entries)
 
 
-def _require_pdf(part: Path) -> None:
+def require_pdf(part: Path) -> None:
     """Refuse what is no PDF, or not all of one: a cut-off PDF has no end mark."""
     _require_start(part, b"%PDF", "PDF")
     with part.open("rb") as stream:
@@ -245,7 +245,7 @@ def _require_start(part: Path, mark: bytes, kind: str) -> None:
     raise FetchError(say(f"{got} came instead of a {kind}", f"收到的是{got}，不是 {kind}"))
 
 
-def _write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any) -> None:
     temporary = path.with_name(f".{path.name}.new")
     temporary.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=1))
     temporary.replace(path)

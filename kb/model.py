@@ -65,21 +65,27 @@ class Passage:
     url: str
     score: float = 0.0
     """Comparable within one result only; 0 where the passage was not searched for."""
+    also: tuple[str, ...] = ()
+    """The other documents that say the same in as good as the same words."""
 
 
 @dataclass(frozen=True)
 class Stats:
-    """What the index holds. content_sha256: over documents, passages and which are embedded;
-    two indexes of the same files have the same one, however they came about."""
+    """What the index holds. content_sha256: over documents, passages, which are copies and which
+    are embedded; two indexes of the same files have the same one, however they came about.
+
+    passages: without copies, which are counted by themselves; only passages get vectors.
+    """
 
     documents: int
     passages: int
     embedded: int
     by_source: dict[str, int] = field(default_factory=dict)
-    """Passages by source."""
+    """Passages by source, copies included."""
     by_language: dict[str, int] = field(default_factory=dict)
-    """Passages by language."""
+    """Passages by language, copies included."""
     content_sha256: str = ""
+    copies: int = 0
 
 
 class UnreadableError(Exception):

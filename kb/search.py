@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from kb import encoder, glossary, words
+from kb import encoder, glossary, vocabulary, words
 from kb.model import Passage, Stats
 from kb.store import Store, missing, open_store
+from kb.tune import Adapter
 from tutor.base import home
+
+if TYPE_CHECKING:
+    from kb.vectors import Vectors
 
 DEPTH = 150
 """How many passages each way of looking puts forward."""
-WORDS = 0.6
+WORDS = 0.55
 """The share of words in a score; the rest is meaning.
 
 Scores scaled to 0..1 and added order better here than ranks do, as Bruch, Gai and Ingber found
 elsewhere (2023, arXiv:2210.11934): reciprocal rank fusion throws away by how much the first is
-the best. On the development questions 0.5 to 0.8 differ by less than chance.
+the best. 0.5 to 0.65 differ by less than chance.
 """
-TRANSLATED = 0.7
+TRANSLATED = 0.6
 """What a match of a Chinese question's English terms counts, against one of its own words."""
 LIFT = 0.15
 """How much of the mean of its document's three best other scores is added to a passage's."""
@@ -44,6 +49,18 @@ class KnowledgeBase:
     def _encoder(self) -> encoder.QuestionEncoder | None:
         """None where the encoder is not there: then words alone are searched."""
         return encoder.QuestionEncoder() if encoder.present() else None
+
+    @cached_property
+    def _adapter(self) -> Adapter | None:
+        data = self.store.adapter()
+        return Adapter.from_bytes(data) if data else None
+
+    @cached_property
+    def _vectors(self) -> Vectors:
+        from kb.outside import opener
+        from kb.vectors import Vectors
+
+        return Vectors(self.store, opener(self.store))
 
     def search(
         self, query: str, k: int = 5, week: int | None = None, lang: str | None = None
@@ -91,6 +108,20 @@ class KnowledgeBase:
         literal = re.compile(rf"(?<!{edge}){re.escape(term.strip())}(?!{edge})", re.IGNORECASE)
         return any(literal.search(text) for text in self.store.with_words(pieces))
 
+    def likeness(self, query: str, texts: Sequence[str]) -> list[float]:
+        """Return the cosine of each text to a query; zeros where the encoder is not there."""
+        if self._encoder is None:
+            return [0.0] * len(texts)
+        own = self._encoder.encode(_readable(query))
+        return [float(own @ self._encoder.encode(_readable(text))) for text in texts]
+
+    def unknown_words(self, text: str) -> list[str]:
+        """Return the words of a text that name something of which the sources know nothing (see
+        kb/vocabulary.py); none where the encoder, whose vocabulary tells, is not there."""
+        if self._encoder is None:
+            return []
+        return vocabulary.unknown_words(self.store, self._encoder.tokenizer, text)
+
     def stats(self) -> Stats:
         """Return how much there is. Reads the whole index: some 0.3 s for 30,000 passages."""
         return self.store.stats()
@@ -103,24 +134,18 @@ class KnowledgeBase:
     ) -> dict[int, float]:
         """Return passage id: likeness of the nearest passages and of the wanted ones, from 0 (the
         median of all passages) to 1 (the nearest)."""
-        import numpy as np
-
-        matrix = self.store.matrix()
-        text = glossary.gist(query) if words.is_chinese(query) else query.strip()
-        if not len(matrix.ids) or not text or self._encoder is None:
+        text = _readable(query)
+        if not text or self._encoder is None:
             return {}
-        likeness = matrix.rows @ self._encoder.encode(text)
-        middle = np.median(likeness)
-        if allowed is not None:
-            likeness[~np.isin(matrix.ids, np.fromiter(allowed, np.int64, len(allowed)))] = -np.inf
-        top = likeness.max()
-        if top <= middle:
+        vector = self._encoder.encode(text)
+        if self._adapter and text == query.strip():  # it learned from sentences; a gist is none
+            vector = self._adapter.apply(vector)
+        near = self._vectors.near(vector, DEPTH, wanted, allowed)
+        top = near.likeness.max(initial=-1)
+        if top <= near.middle:
             return {}
-        nearest = np.argpartition(-likeness, min(DEPTH, len(likeness) - 1))[:DEPTH]
-        also = np.flatnonzero(np.isin(matrix.ids, np.fromiter(wanted, np.int64, len(wanted))))
-        rows = np.union1d(nearest, also)
-        scaled = ((likeness[rows] - middle) / (top - middle)).clip(0)
-        return {int(matrix.ids[row]): float(s) for row, s in zip(rows, scaled, strict=True) if s}
+        scaled = ((near.likeness - near.middle) / (top - near.middle)).clip(0)
+        return {int(id_): float(s) for id_, s in zip(near.ids, scaled, strict=True) if s}
 
 
 def open_kb(path: Path | None = None) -> KnowledgeBase:
@@ -136,6 +161,11 @@ def open_kb(path: Path | None = None) -> KnowledgeBase:
         raise missing(path)
     store.check_fresh()
     return KnowledgeBase(store)
+
+
+def _readable(text: str) -> str:
+    """What the English encoder can read of a text."""
+    return glossary.gist(text) if words.is_chinese(text) else text.strip()
 
 
 def word_queries(query: str) -> list[str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from kb import chunk, encoder
-from kb.docstrings import PACKAGES, ApiEntry, api_entries, package_info
+from kb.docstrings import PACKAGES, ApiEntry, api_entries, fingerprint, package_info
 from kb.model import Block, Document, Piece, Section, UnreadableError
 from kb.parse import LARGEST, SUFFIXES, parse
 from kb.store import DocumentRow, Store
@@ -23,7 +23,7 @@ from tutor.base.errors import TutorError, nearest
 from tutor.base.i18n import Language, say
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is being done ("fetch", "read" or "embed"), how many are done, and of how many."""
+"""Called with what is being done ("fetch", "read", "embed" or "send"), how many are done, and of how many."""
 
 MINE = "mine"
 """The source of what the learner adds."""
@@ -94,10 +94,22 @@ def build_default(store: Store, progress: Progress = quiet) -> Summary:
     summary = Summary()
     _put_all(store, "lessons", list(_lesson_items(summary)), summary, progress)
     for package in PACKAGES:
-        items = list(_docstring_items(package))
-        _put_all(store, f"docstrings/{package}", items, summary, progress)
+        _put_docstrings(store, package, summary, progress)
     embed(store, summary, progress)
     return summary
+
+
+def _put_docstrings(store: Store, package: str, summary: Summary, progress: Progress) -> None:
+    """Index a package's docstrings, unless this version's are all there: reading them takes
+    seconds."""
+    source = f"docstrings/{package}"
+    made_of = f"{fingerprint(package)} {PACKAGE_WEEKS.get(package, ())}"
+    count = len(store.hashes(source))
+    if store.note(source) == f"{made_of} {count}":
+        summary.unchanged += count
+        return
+    _put_all(store, source, list(_docstring_items(package)), summary, progress)
+    store.set_note(source, f"{made_of} {len(store.hashes(source))}")
 
 
 def sync_mirror(
@@ -155,9 +167,23 @@ def add(store: Store, path: Path, progress: Progress = quiet) -> Summary:
     return summary
 
 
+def add_pages(store: Store, folder: Path, progress: Progress = quiet) -> Summary:
+    """Index the pages that were fetched for the learner, as source "mine".
+
+    folder: as `kb.pages.fetch_page` fills it. Raises TutorError where its SOURCE.json is not valid.
+    """
+    prefix = f"{MINE}/{folder.name}"
+    source = replace(Source.read(folder), name=MINE, licence="", weeks=(), prefix=prefix)
+    summary = Summary()
+    _put_all(store, MINE, list(_file_items(source, summary)), summary, progress, f"{prefix}/")
+    embed(store, summary, progress)
+    return summary
+
+
 def remove(store: Store, name: str) -> int:
     """Remove a source or a document by its name; return how many documents went.
 
+    What was a copy of a passage that went is searched itself from now on.
     Raises TutorError with the nearest names where there is none.
     """
     count = store.remove("source = ?", [name]) or store.remove("path = ?", [name])
@@ -169,20 +195,31 @@ def remove(store: Store, name: str) -> int:
             say(f"There is no source or document {name!r}.", f"没有名为 {name!r} 的资料源或文档。"),
             say(f"Nearest: {nearest(name, known)}", f"最接近的：{nearest(name, known)}"),
         )
+    embed(store, Summary())
     return count
 
 
 def embed(store: Store, summary: Summary, progress: Progress = quiet) -> None:
-    """Make the vectors that are missing, in batches that are committed one by one."""
+    """Tell copies from passages, make the vectors that are missing, and bring up to date what
+    searches them."""
+    _embed(store, summary, progress)
+    from kb import outside, vectors
+
+    vectors.update_codes(store)
+    if open_outside := outside.opener(store):
+        open_outside().fill(progress)
+
+
+def _embed(store: Store, summary: Summary, progress: Progress) -> None:
+    """Make the missing vectors in batches that are committed one by one."""
+    store.collapse()
+    store.sign()
+    if not encoder.present():
+        summary.without_vectors = store.without_vectors()
+        return
     pending = store.pending()
     if not pending:
-        store.sign()
         return
-    if not encoder.present():
-        summary.without_vectors = len(pending)
-        store.sign()
-        return
-    store.sign()
     progress("embed", 0, len(pending))
     batches = encoder.BatchEncoder()
     # By length, so that a batch holds little padding; by id where equal, to be the same each time.

@@ -16,6 +16,50 @@ _HAN_OR_WORD = re.compile(r"[\u3400-\u9fff]+|[A-Za-z0-9_]+(?:[.-][A-Za-z0-9_]+)*
 _HUMP = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 _BRITISH = re.compile(r"is(e|ed|es|er|ing|ation|ations)$")
 """The documents write "initialized", a learner perhaps "initialised"."""
+_COMPOUND = re.compile(r"[A-Za-z]+-[A-Za-z]+")
+_LONG_FORMS = {
+    "arg": "argument",
+    "args": "arguments",
+    "attn": "attention",
+    "calc": "calculate",
+    "config": "configuration",
+    "configs": "configuration",
+    "ctx": "context",
+    "db": "database",
+    "diff": "difference",
+    "dim": "dimension",
+    "dims": "dimensions",
+    "doc": "document",
+    "docs": "documents",
+    "embed": "embedding",
+    "emb": "embedding",
+    "eval": "evaluation",
+    "func": "function",
+    "grad": "gradient",
+    "init": "initialization",
+    "lr": "learning rate",
+    "max": "maximum",
+    "mem": "memory",
+    "min": "minimum",
+    "num": "number",
+    "param": "parameter",
+    "params": "parameters",
+    "perf": "performance",
+    "pos": "position",
+    "prob": "probability",
+    "probs": "probabilities",
+    "quant": "quantization",
+    "ref": "reference",
+    "repo": "repository",
+    "seq": "sequence",
+    "temp": "temperature",
+    "tok": "token",
+    "val": "validation",
+    "vec": "vector",
+    "vocab": "vocabulary",
+    "vram": "GPU memory",
+}
+"""What a learner types short and a document writes out."""
 _URL = re.compile(r"https?://\S+|\]\([^)\s]*\)")
 
 _ENGLISH_STOP = (
@@ -59,12 +103,15 @@ def question_words(text: str) -> list[str]:
         token = match[0]
         words = list(_chinese(token)) if _HAN.match(token) else _identifier(token)
         if len(words) > 1 and re.search(r"[.-]", token):  # "gpt-2": a phrase; "2" says nothing
-            words = [re.sub(r"[.-]+", " ", token), *(w for w in words if len(w) > 2)]
+            phrase = re.sub(r"[.-]+", " ", token)
+            words = [phrase, *_joined(token), *(w for w in words if len(w) > 2)]
         for word in words:
             word = word.lower().strip("_")
             if word and word not in ENGLISH_STOP and word not in CHINESE_STOP:
                 found[word] = None
                 found[_BRITISH.sub(r"iz\1", word)] = None
+                if word in _LONG_FORMS:
+                    found[_LONG_FORMS[word]] = None
     return list(found)
 
 
@@ -91,7 +138,12 @@ def _identifier(token: str) -> list[str]:
     if len(parts) < 2:
         return [token]
     pieces = [piece for piece in re.split(r"[.-]", token) if piece]
-    return [*pieces, *(part for part in parts if part not in pieces)]
+    return [*pieces, *(part for part in parts if part not in pieces), *_joined(token)]
+
+
+def _joined(token: str) -> list[str]:
+    """ "fine-tuning" is written "finetuning" too, and each must find the other."""
+    return [token.replace("-", "")] if _COMPOUND.fullmatch(token) else []
 
 
 def _chinese(text: str) -> Iterable[str]:
@@ -127,11 +179,16 @@ _MARKUP = re.compile(r"[*`#>|]+|\[\^?\d+\]|-{3,}|={3,}")
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 
 
+def without_links(text: str) -> str:
+    """Return Markdown with each link's or picture's label in place of it."""
+    return _LINK.sub(r"\1", text)
+
+
 def encoder_text(title: str, heading: str, text: str, lang: str) -> str:
     """Return what the encoder reads of a passage: where it stands and what it says, without
     links' targets and marks; of a Chinese one its English gist."""
     place = heading if heading.startswith(title) else f"{title}. {heading}"
-    plain = _MARKUP.sub(" ", _URL.sub(" ", _LINK.sub(r"\1", text)))
+    plain = _MARKUP.sub(" ", _URL.sub(" ", without_links(text)))
     whole = f"{place}\n{' '.join(plain.split())}"
     if lang == "zh":
         from kb.glossary import gist

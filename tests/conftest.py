@@ -6,9 +6,13 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 import pytest
+
+if TYPE_CHECKING:
+    from webserver import Server
 
 ROOT = Path(__file__).parent.parent
 REAL_HOME = Path(os.environ.get("TUTOR_HOME") or platformdirs.user_data_dir("tutor", False))
@@ -59,6 +63,24 @@ def _asset(name: str) -> Path:
         return assets.path(name)
     except MissingError as error:
         pytest.fail(f"{error.message} {error.hint}")
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A web server on this machine; a test decides its answers."""
+    from webserver import serving
+
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def deck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A small quiz (tests/quiz_cards.py) in place of the real one; the units' folder."""
+    from quiz_cards import put_in_place
+
+    yield from put_in_place(tmp_path, monkeypatch)
 
 
 @pytest.fixture(autouse=True)

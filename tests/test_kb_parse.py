@@ -148,13 +148,16 @@ def test_decode_takes_the_mark_away() -> None:
     assert decode(b"\xef\xbb\xbfhello") == "hello"
 
 
-def pdf(*pages: list[tuple[float, float, str]]) -> bytes:
-    """Write a PDF with text at (x, y) on each page, in 10 point Helvetica."""
+def pdf(*pages: list[tuple[float, float, str] | tuple[float, float, str, int]]) -> bytes:
+    """Write a PDF with text at (x, y) on each page, in Helvetica of 10 points or as said."""
     objects = ["<< /Type /Catalog /Pages 2 0 R >>", "", "<< /Type /Font /Subtype /Type1 "
                "/BaseFont /Helvetica >>"]  # fmt: skip
     kids = []
     for page in pages:
-        stream = "".join(f"BT /F1 10 Tf {x} {y} Td ({text}) Tj ET\n" for x, y, text in page)
+        stream = "".join(
+            f"BT /F1 {size[0] if size else 10} Tf {x} {y} Td ({text}) Tj ET\n"
+            for x, y, text, *size in page
+        )
         objects.append(f"<< /Length {len(stream)} >>\nstream\n{stream}endstream")
         objects.append(
             "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents "
@@ -218,3 +221,144 @@ def test_a_real_paper_in_two_columns_is_read_column_by_column(shared: Path) -> N
         "which aim to predict the relationships between sentences by analyzing them holistically"
         in text
     )
+
+
+def written(*lines: str | tuple[str, int]) -> list[tuple[float, float, str, int]]:
+    """Lines one below the other; a number beside a line is its size in points."""
+    sized = [(line, 10) if isinstance(line, str) else line for line in lines]
+    return [(60.0, 700.0 - 14 * at, text, size) for at, (text, size) in enumerate(sized)]
+
+
+def test_a_pdfs_title_is_the_title_alone() -> None:
+    page = written(
+        ("Learning to Adapt Very Large Models", 16), ("Ann Author, Bob Writer", 13),
+        ("ann@example.org", 13), ("Abstract", 12), "We adapt models and say how it is done.",
+        *["More words of the body in a line of their own."] * 9,
+    )  # fmt: skip
+    assert parsed("paper.pdf", pdf(page)).title == "Learning to Adapt Very Large Models"
+
+
+def test_the_reference_list_goes_and_the_appendix_after_it_stays() -> None:
+    page = written(
+        ("1 Introduction", 12), "We speak of adapters in this long first sentence here.",
+        ("2 Method", 12), "The method is described in a second sentence of words.",
+        *["It goes on for a while, as the body of a paper does."] * 6,
+        ("References", 12), "A. Author. A paper that is cited. In Proceedings of it.",
+        ("A LARGE MODELS NEED UPDATES", 12), "The appendix says that the large ones need them.",
+    )  # fmt: skip
+    document = parsed("paper.pdf", pdf(page))
+    names = [section.heading[-1] for section in document.sections if section.heading]
+    assert names == ["1 Introduction", "2 Method", "A LARGE MODELS NEED UPDATES"]
+    assert "Proceedings" not in text_of(document) and "The appendix says" in text_of(document)
+
+
+def test_letters_and_ticks_of_a_figure_are_no_headings_and_no_text() -> None:
+    page = written(
+        ("1 Introduction", 12), "We speak of adapters in this long first sentence here.",
+        ("C T1 T[SEP] ...", 12), ("E E1 ... EN", 12), ("0.1 0.2", 7), ("84", 7),
+        *["It goes on for a while, as the body of a paper does."] * 6,
+        ("2 Method", 12), "The method is described in a second sentence of words.",
+        "Batch size: 16, 32",
+    )  # fmt: skip
+    document = parsed("paper.pdf", pdf(page))
+    assert {heading[-1] for heading in headings(document)} == {"1 Introduction", "2 Method"}
+    assert "84" not in text_of(document) and "0.1 0.2" not in text_of(document)
+    assert "Batch size: 16, 32" in text_of(document)
+
+
+def test_a_hyphen_at_a_lines_end_stays_in_a_compound() -> None:
+    page = written(
+        "The sequence is aligned. We use sequence-", "aligned networks and pre-trained ones, and",
+        "then quanti-", "zation and again pre-", "trained ones, and nothing else than these.",
+    )  # fmt: skip
+    text = text_of(parsed("paper.pdf", pdf(page)))
+    assert "sequence-aligned networks" in text and "quantization" in text
+    assert "again pre-trained ones" in text
+
+
+TITLES = {
+    "1706.03762": "Attention Is All You Need",
+    "1810.04805": "BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding",
+    "2005.11401": "Retrieval-Augmented Generation for Knowledge-Intensive NLP Tasks",
+    "2106.09685": "LORA: LOW-RANK ADAPTATION OF LARGE LANGUAGE MODELS",
+    "2201.11903": "Chain-of-Thought Prompting Elicits Reasoning in Large Language Models",
+    "2203.02155": "Training language models to follow instructions with human feedback",
+    "2210.03629": "REACT: SYNERGIZING REASONING AND ACTING IN LANGUAGE MODELS",
+    "2304.03277": "INSTRUCTION TUNING WITH GPT-4",
+    "2305.11206": "LIMA: Less Is More for Alignment",
+    "2305.14314": "QLORA: Efficient Finetuning of Quantized LLMs",
+    "2305.18290": "Direct Preference Optimization: Your Language Model is Secretly a Reward Model",
+    "gpt2": "Language Models are Unsupervised Multitask Learners",
+}
+
+
+def test_all_real_papers_have_their_titles_and_their_appendices(shared: Path) -> None:
+    names: dict[str, list[str]] = {}
+    for path in sorted((shared / "corpus/papers").glob("*.pdf")):
+        document = parse(path, path.read_bytes())
+        key = path.name.partition("-")[0]
+        assert document.title == TITLES[key]
+        names[key] = [" > ".join(section.heading) for section in document.sections]
+        text = text_of(document)
+        assert "In Proceedings of" not in text and "arXiv preprint" not in text, path.name
+        assert not any(ord(c) < 32 and c != "\n" for c in text), path.name
+    assert "A LARGE LANGUAGE MODELS STILL NEED PARAMETER UPDATES" in names["2106.09685"]
+    assert "4 Human Evaluation > 4.2 Results" in names["2305.11206"]
+    assert "2 Methods > 2.3 Generator: BART" in names["2005.11401"]
+    assert "4 Experiments > 4.2 SQuAD v1.1" in names["1810.04805"]
+    assert not any("[SEP]" in name or "OOD:" in name for found in names.values() for name in found)
+
+
+def test_formulas_and_rules_make_no_headings() -> None:
+    document = parsed(
+        "loss.md",
+        "# Loss\n\n$$\n\\mathcal{L}\n=\n-\\log p\n$$\n\nWords.\n\n"
+        "\\begin{align}\na\n-\nb\n\\end{align}\n\n"
+        "A paragraph of two lines\nwith a rule right below it.\n---\n\n## Next\n\nMore.\n",
+    )
+    assert headings(document) == [("Loss",), ("Loss", "Next")]
+    text = text_of(document)
+    assert "\\mathcal{L}\n=\n-\\log p" in text, "the formula itself is as its author wrote it"
+    assert "with a rule right below it." in text
+
+
+def test_components_with_nested_braces_go_and_a_quizs_choices_stay() -> None:
+    document = parsed(
+        "1.mdx",
+        "# Quiz\n\n<CourseFloatingBanner chapter={1}\n  notebooks={[\n"
+        '    {label: "Colab", value: "https://x.org/a"},\n]} />\n\n<Youtube id="x"/>\n\n'
+        '### What is it?\n\n<Question\n\tchoices={[\n\t\t{\n\t\t\ttext: "A tokenizer",\n'
+        '\t\t\texplain: "Right, it splits \\"text\\".",\n\t\t\tcorrect: true\n\t\t}\n\t]}\n/>\n\n'
+        "[[autodoc]] Trainer\n    - train",
+    )
+    text = text_of(document)
+    assert "- A tokenizer" in text and "Right, it splits" in text
+    for junk in ("Banner", "Colab", "Youtube", "choices", "correct", "autodoc", "- train"):
+        assert junk not in text
+
+
+def test_pictures_leave_their_description_at_most() -> None:
+    document = parsed(
+        "a.md",
+        "# A\n\n[![Open In Colab](https://x.org/b.svg)](https://x.org/c)\n\n![png](out_3.png)\n\n"
+        "![How attention weighs the tokens](https://x.org/d.png)\n\n"
+        '<svg viewBox="0 0 1 1"><path d="M0 0"/></svg>&lt;unk&gt; stands for what is not known.\n',
+    )
+    text = text_of(document)
+    assert "How attention weighs the tokens" in text and "<unk> stands" in text
+    assert not any(junk in text for junk in ("x.org", "png", "Colab", "path"))
+
+
+def test_what_programs_show_on_a_screen_is_no_text() -> None:
+    bar = {"output_type": "stream", "text": "100%|####| 9/9 [00:01<00:00]\n\x1b[1mdone\x1b[0m\n"}
+    widget = {
+        "output_type": "display_data",
+        "data": {"application/vnd.jupyter.widget-view+json": {}, "text/plain": "VBox(x)"},
+    }
+    cells = [
+        {"cell_type": "code", "source": "train_the_model()", "outputs": [bar, widget]},
+        {"cell_type": "markdown", "source": "Shown:\n\n    Downloading: 50%|##  | 1M/2M [00:01]\n"},
+    ]
+    text = text_of(parsed("a.ipynb", notebook(*cells)))
+    assert "done" in text and "train_the_model" in text
+    assert not any(junk in text for junk in ("100%", "50%", "\x1b", "VBox"))

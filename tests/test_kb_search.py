@@ -110,10 +110,10 @@ def test_another_process_sees_what_was_added(kb, tmp_path) -> None:
 
 def test_scores_are_scaled_before_they_are_added() -> None:
     scores = fuse([{1: 20.0, 2: 10.0}, {3: 5.0}], {2: 1.0, 4: 0.5})
-    assert scores[1] == pytest.approx(0.6)
-    assert scores[2] == pytest.approx(0.3 + 0.4)
-    assert scores[3] == pytest.approx(0.6 * 0.7), "a translated term counts a little less"
-    assert scores[4] == pytest.approx(0.2)
+    assert scores[1] == pytest.approx(0.55)
+    assert scores[2] == pytest.approx(0.275 + 0.45)
+    assert scores[3] == pytest.approx(0.55 * 0.6), "a translated term counts a little less"
+    assert scores[4] == pytest.approx(0.225)
     assert fuse([], {}) == {}
 
 
@@ -132,6 +132,20 @@ def test_identifiers_are_indexed_whole_and_in_parts() -> None:
 def test_question_words_leave_out_what_says_nothing() -> None:
     assert words.question_words("What is the rank of gpt-2?") == ["rank", "gpt 2", "gpt"]
     assert "什么" not in words.question_words("什么是量化")
+
+
+def test_one_word_in_two_spellings_is_found_by_both() -> None:
+    assert "finetuning" in words.index_text("fine-tuning").split()
+    assert {"fine tuning", "finetuning"} <= set(words.question_words("fine-tuning"))
+    assert "stateoftheart" not in words.index_text("state-of-the-art")
+    assert words.question_words("bits per param") == ["bits", "per", "param", "parameter"]
+
+
+def test_unknown_words_are_names_not_rare_words(kb) -> None:
+    said = "how do I connect a turbopuffer store to crunchy hypotheses?"
+    assert kb.unknown_words(said) == ["turbopuffer"]
+    assert kb.unknown_words("the nearest neighbuors of a question") == [], "a typing mistake"
+    assert kb.unknown_words("turbopuffer/store https://turbopuffer.example 量化") == []
 
 
 def test_the_glossary_bridges_both_ways() -> None:

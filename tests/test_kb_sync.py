@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -218,5 +219,133 @@ def test_a_run_killed_at_any_moment_is_finished_by_the_next(home, mirror, minilm
         run.send_signal(signal.SIGKILL)
         run.wait()
         assert open_store().db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+    sync.sync_mirror(open_store(), mirror)
+    assert open_store().stats() == wanted
+
+
+SAID = (
+    "Low-rank adapters freeze the weights of the model and learn two small matrices beside each "
+    "of them, so that {} parameters are trained and the optimizer's state stays small as well."
+)
+
+
+def write_copies(mirror: Path) -> None:
+    """Three documents that say the same, one of them with another number."""
+    for name in ("docs-b", "docs-c", "docs-d"):
+        folder = write_source(mirror, name, 0)
+        number = "2,048" if name == "docs-d" else "1,024"
+        (folder / "lora.md").write_text(f"# {name}\n\n{SAID.format(number)}\n")
+
+
+def test_what_several_documents_say_is_one_passage(store, mirror, minilm) -> None:
+    write_copies(mirror)
+    sync.sync_mirror(store, mirror)
+    held = store.stats()
+    assert held.copies == 1 and held.embedded == held.passages
+    assert count(store, "passages") == held.passages + 1
+    (passage,) = store.passages(originals(store)).values()
+    assert (passage.doc, passage.also) == ("docs-b/lora.md", ("docs-c/lora.md",))
+    found = open_kb().search("low-rank adapters freeze the weights: 1,024 parameters", k=9)
+    assert found[0] == replace(passage, score=found[0].score)
+    assert documents_about(store, "matrices") == {"docs-b/lora.md", "docs-d/lora.md"}
+
+
+def originals(store: Store) -> list[int]:
+    return [row[0] for row in store.db.execute("SELECT original FROM copies")]
+
+
+def documents_about(store: Store, word: str) -> set[str]:
+    return {passage.doc for passage in store.passages(list(store.by_words(word, 9))).values()}
+
+
+def test_a_copy_takes_its_originals_place(store, mirror, minilm) -> None:
+    write_copies(mirror)
+    sync.sync_mirror(store, mirror)
+    wanted = store.content_sha256()
+
+    assert sync.remove(store, "docs-b") == 1
+    assert store.stats().copies == 0 and store.without_vectors() == 0
+    assert documents_about(store, "matrices") == {"docs-c/lora.md", "docs-d/lora.md"}
+
+    sync.sync_mirror(store, mirror)
+    assert store.content_sha256() == wanted, "added again, it is as it was"
+
+    (mirror / "docs-b/lora.md").write_text("# Other\n\nThis page speaks of distillation now.\n")
+    sync.sync_mirror(store, mirror)
+    assert store.stats().copies == 0
+
+    other = open_store(store.path.with_name("other.db"))  # the same files, in another order
+    for name in ("docs-d", "docs-a", "docs-c", "docs-b"):
+        one = store.path.parent / "one"
+        one.mkdir(exist_ok=True)
+        (one / name).symlink_to(mirror / name)
+        sync.sync_mirror(other, one)
+    assert other.content_sha256() == store.content_sha256()
+
+
+def test_a_weeks_passages_are_those_of_copies_too(store, mirror) -> None:
+    write_copies(mirror)
+    sync.sync_mirror(store, mirror)
+    store.db.execute("UPDATE documents SET weeks = '[5]' WHERE path = 'docs-c/lora.md'")
+    store.db.conn.commit()
+    assert store.filtered(5, None) == set(originals(store))
+
+
+def test_docstrings_of_the_same_version_are_not_read_again(store, monkeypatch) -> None:
+    monkeypatch.setattr(sync, "PACKAGES", ("peft",))
+    monkeypatch.setattr(sync.encoder, "present", lambda: False)
+    first = sync.build_default(store)
+    wanted = store.content_sha256()
+    monkeypatch.setattr(sync, "api_entries", lambda _: pytest.fail("they were read again"))
+    again = sync.build_default(store)
+    assert again.unchanged == first.added and again.added == 0
+    monkeypatch.undo()
+    monkeypatch.setattr(sync, "PACKAGES", ("peft",))
+    monkeypatch.setattr(sync.encoder, "present", lambda: False)
+    sync.remove(store, "docstrings/peft/LoraConfig")
+    assert sync.build_default(store).added == 1
+    assert store.content_sha256() == wanted
+
+
+def real_mirror(mirror: Path, documents: int) -> None:
+    """Lay small real documents out as a mirror, where there are any."""
+    corpus = Path(__file__).parents[2] / "shared/corpus"
+    for name in ("peft-docs", "hf-course", "hf-notebooks"):
+        found = sorted(
+            p for p in (corpus / name).rglob("*.*") if p.suffix in (".md", ".mdx", ".ipynb")
+        )
+        small = [path for path in found if path.stat().st_size < 12_000]
+        if small:
+            folder = write_source(mirror, name, 0)
+            for path in small[: documents // 3]:
+                (folder / path.name).write_bytes(path.read_bytes())
+
+
+KILLED = RUN.replace("sync.BATCH = 4", "sync.BATCH = 16")
+
+
+@pytest.mark.slow
+def test_twenty_kills_leave_a_whole_file_each_and_the_same_end(home, mirror, minilm) -> None:
+    write_copies(mirror)
+    real_mirror(mirror, 30)
+    undisturbed = open_store(home / "undisturbed.db")
+    sync.sync_mirror(undisturbed, mirror)
+    wanted = undisturbed.stats()
+    assert wanted.copies
+
+    chance = random.Random(11)
+    killed = 0
+    for _ in range(20):
+        run = subprocess.Popen([sys.executable, "-c", KILLED, str(mirror)], stdout=subprocess.PIPE)
+        assert run.stdout and run.stdout.readline() == b"ready\n"
+        try:
+            run.wait(chance.uniform(0.0, 0.6) if killed < 8 else chance.uniform(0.5, 6.0))
+            open_store().clear()  # it came to its end: begin anew
+        except subprocess.TimeoutExpired:
+            killed += 1
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+        assert open_store().db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+    assert killed >= 10
     sync.sync_mirror(open_store(), mirror)
     assert open_store().stats() == wanted

@@ -46,9 +46,13 @@ def _cell(cell: dict[str, Any], language: str) -> str:
 
 
 def _output(output: dict[str, Any]) -> str:
+    """What was printed; where a picture or a widget was shown, its text is but an object's name."""
     if output.get("output_type") == "stream":
-        return _joined(output.get("text", ""))
-    return _joined(output.get("data", {}).get("text/plain", ""))
+        return markdown.without_noise(_joined(output.get("text", "")))
+    data = output.get("data", {})
+    if any(kind.startswith(("image/", "application/vnd.")) for kind in data):
+        return ""
+    return markdown.without_noise(_joined(data.get("text/plain", "")))
 
 
 def _joined(source: str | list[str]) -> str:

@@ -2,47 +2,40 @@
 
 from __future__ import annotations
 
-import ctypes
+import math
 import re
 import statistics
 import unicodedata
 from collections import Counter
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from itertools import takewhile
 
 from kb.model import Block, Section, UnreadableError
+from kb.parse.pdf_lines import GUTTER, Line, page_lines
 
-if TYPE_CHECKING:
-    import pypdfium2 as pdfium
-
-GUTTER = 8.0
-"""Points. A gap in a line at least so wide, where other lines have it too, parts two columns."""
 MARGIN = 0.09
 """Of the page's height, above and below the text."""
-SOFT_HYPHENS = "\u0002\ufffe"
-"""What pdfium gives for a hyphen at the end of a line, in place of the line's end."""
+TITLE = 0.93
+"""Of the largest letters' size: what a line of the title has at least."""
+SCRAP = 25
+"""Characters. So short a block of one word, or of none, is no paragraph."""
 
-_NUMBERED = re.compile(r"^((?:[1-9]|1\d|[A-Z])(?:\.1?\d){0,3})\.?\s+[A-Z][\w()].{1,70}$")
-_NAMED = re.compile(
-    r"^(abstract|introduction|related work|background|methods?|experiments?|results|discussion|"
-    r"limitations|conclusions?|acknowledge?ments?|appendix.*|supplementary.*)\.?$",
+LETTERED = 100
+"""What stands before the A of appendices, where headings are counted: after every number."""
+
+_NUMBERED = re.compile(r"^((?:[1-9]|1\d|[A-Z])(?:\.1?\d){0,3})\.?\s+[A-Z∆][\w()’'\-].{1,75}$")
+_ALWAYS_NAMED = re.compile(
+    r"^(abstract|limitations|acknowledge?ments?|ethics statement|reproducibility statement|"
+    r"appendix(\s[^.]{,60})?|supplementary(\s[^.]{,60})?)\.?$",
     re.IGNORECASE,
 )
-_COMPOUND = re.compile(r"\b[A-Za-z]+-[a-z]+\b")
+_NAMED = re.compile(
+    rf"{_ALWAYS_NAMED.pattern}|^(introduction|related work|background|methods?|experiments?|"
+    r"results|discussion|conclusions?)\.?$",
+    re.IGNORECASE,
+)
+_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _REFERENCES = re.compile(r"^(\d+\.?\s+)?(references|bibliography|参考文献)$", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Line:
-    """A line of a page. Distances in points from the page's left and bottom edges."""
-
-    text: str
-    left: float
-    right: float
-    bottom: float
-    top: float
-    size: float
-    bold: bool
 
 
 def read(data: bytes) -> tuple[str, list[Section]]:
@@ -57,7 +50,7 @@ def read(data: bytes) -> tuple[str, list[Section]]:
     except pdfium.PdfiumError as error:
         raise UnreadableError("broken or locked PDF", "PDF 已损坏或有密码") from error
     try:
-        pages = [_ordered(_page_lines(page)) for page in document]
+        pages = [_ordered(page_lines(page)) for page in document]
         heights = [page.get_height() for page in document]
         title = (document.get_metadata_value("Title") or "").strip()
     finally:
@@ -66,77 +59,14 @@ def read(data: bytes) -> tuple[str, list[Section]]:
     if not any(pages):
         raise UnreadableError("a PDF without text (scanned?)", "PDF 中没有文字（可能是扫描件）")
     body = statistics.median(line.size for page in pages for line in page)
+    vocabulary = _vocabulary(pages)
     if (
         len(title) < 6
         or title.lower().startswith(("microsoft word", "untitled"))
         or "." in title[-5:]
     ):
-        title = _title(pages[0])
-    return title, _sections(pages, body)
-
-
-def _page_lines(page: pdfium.PdfPage) -> list[Line]:
-    """The lines of a page in the order of the file, cut at wide gaps.
-
-    pdfium joins what stands at the same height into one line, across columns too.
-    """
-    import pypdfium2.raw as raw
-
-    textpage = page.get_textpage()
-    text = textpage.get_text_range()
-    box = [ctypes.c_double() for _ in range(4)]
-    handle = textpage.raw
-    lines: list[Line] = []
-    chars: list[tuple[str, float, float, float, float]] = []
-    start = 0
-
-    def close(end: int) -> None:
-        nonlocal chars, start
-        string = "".join(c for c, *_ in chars).strip()
-        if string:
-            lefts, rights, bottoms, tops = zip(
-                *(c[1:] for c in chars if not c[0].isspace()), strict=True
-            )
-            size = raw.FPDFText_GetFontSize(handle, start)
-            bold = raw.FPDFText_GetFontWeight(handle, start) >= 600 or _named_bold(handle, start)
-            lines.append(Line(string, min(lefts), max(rights), min(bottoms), max(tops), size, bold))
-        chars, start = [], end
-
-    count = textpage.count_chars()
-    for at, char in enumerate(text[:count]):
-        if char in "\r\n":
-            close(at + 1)
-            continue
-        raw.FPDFText_GetCharBox(handle, at, *(ctypes.byref(edge) for edge in box))
-        left, right, bottom, top = (edge.value for edge in box)
-        if char.isspace():
-            if not chars:
-                start = at + 1
-                continue
-        elif chars and left - _right_of(chars) > GUTTER:
-            close(at)
-        chars.append(("-" if char in SOFT_HYPHENS else char, left, right, bottom, top))
-        if char in SOFT_HYPHENS:
-            close(at + 1)
-    close(count)
-    textpage.close()
-    return lines
-
-
-def _right_of(chars: list[tuple[str, float, float, float, float]]) -> float:
-    """Where the last visible character ends."""
-    return next(c[2] for c in reversed(chars) if not c[0].isspace())
-
-
-def _named_bold(handle: object, at: int) -> bool:
-    """Whether the font's name says bold: TeX's bold fonts have no weight set."""
-    import pypdfium2.raw as raw
-
-    buffer = ctypes.create_string_buffer(80)
-    flags = ctypes.c_int()
-    raw.FPDFText_GetFontInfo(handle, at, buffer, 80, ctypes.byref(flags))
-    name = buffer.value.decode("utf-8", "replace").lower()
-    return "bold" in name or "medi" in name or bool(re.search(r"cmb|bx\d", name))
+        title = _title(pages[0], vocabulary)
+    return title, _sections(pages, body, vocabulary)
 
 
 def _ordered(lines: list[Line]) -> list[Line]:
@@ -210,9 +140,15 @@ def _without_running_heads(pages: list[list[Line]], heights: list[float]) -> lis
     often = Counter(key(line) for page in edges for line in page)
     kept = []
     for page, edge in zip(pages, edges, strict=True):
-        running = {line for line in edge if often[key(line)] >= 3 or line.text.strip().isdigit()}
+        ends = [min(page, key=_bottom), max(page, key=_bottom)] if page else []
+        numbers = [line for line in [*edge, *ends] if line.text.strip().isdigit()]
+        running = {*numbers, *(line for line in edge if often[key(line)] >= 3)}
         kept.append([line for line in page if line not in running])
     return kept
+
+
+def _bottom(line: Line) -> float:
+    return line.bottom
 
 
 def _is_margin_stamp(line: Line) -> bool:
@@ -220,51 +156,134 @@ def _is_margin_stamp(line: Line) -> bool:
     return line.text.startswith("arXiv:") and line.top - line.bottom > 5 * line.size
 
 
-def _title(page: list[Line]) -> str:
-    """The largest lines of the first page's upper half."""
-    if not page:
-        return ""
+def _title(page: list[Line], vocabulary: frozenset[str]) -> str:
+    """The largest lines of the first page's upper half, up to the first smaller one."""
     upper = page[: max(6, len(page) // 3)]
-    size = max(line.size * (line.top - line.bottom > 0) for line in upper)
-    return _mended([line for line in upper if line.size > 0.75 * size])[:200]
+    if not upper:
+        return ""
+    size = max(line.size for line in upper)
+    start = next(at for at, line in enumerate(upper) if line.size == size)
+    large = takewhile(lambda line: line.size > TITLE * size, upper[start:])
+    return _respelled(_mended(list(large)), vocabulary)[:200]
 
 
-def _sections(pages: list[list[Line]], body: float) -> list[Section]:
+def _vocabulary(pages: list[list[Line]]) -> frozenset[str]:
+    """The words and compounds that stand inside lines, where no hyphen cuts them, in lower case;
+    words all in capitals do not count: small capitals come in pieces."""
+    found: set[str] = set()
+    for page in pages:
+        for line in page:
+            whole = line.text[: -len(line.text.split()[-1])] if line.text[-1] == "-" else line.text
+            for word in _WORD.findall(whole):
+                if not word.isupper():
+                    found.update((word.lower(), *word.lower().split("-")))
+    return frozenset(found)
+
+
+def _sections(pages: list[list[Line]], body: float, vocabulary: frozenset[str]) -> list[Section]:
     """Cut the lines into sections at headings; leave the list of references out."""
-    compounds = frozenset(
-        word.lower() for page in pages for line in page for word in _COMPOUND.findall(line.text)
-    )
     sections: list[Section] = []
     path: tuple[str, ...] = ()
     in_references = False
+    headings = _Headings(body, vocabulary)
     for number, page in enumerate(pages, 1):
         lines: list[Line] = []
+        last: Line | None = None
         for line in page:
-            heading = _heading(line, body)
+            heading = headings.read(line)
+            if heading is None and last and _continues(line, last):
+                path = (*path[:-1], _mended([replace(last, text=path[-1]), line]))
+                last = None
+                continue
+            last = line if heading else None
             if heading is None:
                 if not in_references:
                     lines.append(line)
                 continue
             if lines:
-                sections.append(Section(path, _paragraphs(lines, compounds), number))
+                sections.append(Section(path, _paragraphs(lines, vocabulary), number))
                 lines = []
             in_references = bool(_REFERENCES.match(heading))
             path = _nested(path, heading)
         if lines:
-            sections.append(Section(path, _paragraphs(lines, compounds), number))
+            sections.append(Section(path, _paragraphs(lines, vocabulary), number))
     return sections
 
 
-def _heading(line: Line, body: float) -> str | None:
-    text = " ".join(line.text.split())
-    # Small capitals come as "I NTRODUCTION".
-    text = re.sub(r"\b([A-Z]) ([A-Z]{2,})", r"\1\2", text)
-    stands_out = line.size > body * 1.08 or line.bold or text.isupper()
-    if not stands_out or len(text) > 90:
-        return None
-    if _REFERENCES.match(text) or _NAMED.match(text) or _NUMBERED.match(text):
-        return text
-    return None
+class _Headings:
+    """Tells headings from other lines that stand out, such as what is written in a figure: their
+    numbers count up, and they are made of words."""
+
+    def __init__(self, body: float, vocabulary: frozenset[str]) -> None:
+        self.body = body
+        self.vocabulary = vocabulary
+        self.numbered = 0
+        self.last: tuple[int, ...] = ()
+
+    def read(self, line: Line) -> str | None:
+        """Return the line as a heading, or None where it is none."""
+        text = _respelled(" ".join(line.text.split()), self.vocabulary)
+        stands_out = line.size > self.body * 1.08 or line.bold or text.isupper()
+        if not stands_out or len(text) > 90:
+            return None
+        if _REFERENCES.match(text):
+            return text
+        if found := _NUMBERED.match(text):
+            return text if self._follows(found[1]) and _is_worded(text) else None
+        # "Method" in a paper whose sections have numbers is the head of a table's column.
+        named = _ALWAYS_NAMED if self.numbered > 2 else _NAMED
+        return text if named.match(text) else None
+
+    def _follows(self, number: str) -> bool:
+        """Whether the number comes next, or next but one, after the heading before."""
+        key = tuple(
+            int(part) if part.isdigit() else LETTERED + ord(part) - ord("A") + 1
+            for part in number.split(".")
+        )
+        top = self.last[0] if self.last else 0
+        begins = LETTERED if top < LETTERED <= key[0] else top
+        if key <= self.last or key[0] > begins + 2 or (len(key) > 1 and key[-1] > 30):
+            return False
+        self.last = key
+        self.numbered += 1
+        return True
+
+
+def _is_worded(heading: str) -> bool:
+    """Whether a numbered line is made of words rather than of signs and numbers."""
+    letters = sum(map(len, re.findall(r"[^\W\d_]{3,}", heading)))
+    return letters > 0.3 * len(heading) and not re.search(r"[{}\[\]<>=]", heading)
+
+
+def _continues(line: Line, heading: Line) -> bool:
+    """Whether a line is the second one of a heading: like it, right below, and the first is full
+    enough to have been broken."""
+    return (
+        abs(line.size - heading.size) < 0.05 * heading.size
+        and line.bold == heading.bold
+        and (heading.bold or heading.text.isupper() == line.text.isupper())
+        and 0 < heading.bottom - line.bottom < 1.6 * heading.size
+        and len(heading.text) > 24
+        and len(line.text) < 60
+        and line.left >= heading.left - 1
+    )
+
+
+def _respelled(text: str, vocabulary: frozenset[str]) -> str:
+    """Join what small capitals were taken apart into: "I NTRODUCTION", "REAC T". The first letter
+    of "A LARGE MODEL" stays by itself, since "large" is a word of the document."""
+    words = text.split(" ")
+    joined = words[:1]
+    for word in words[1:]:
+        before, after = joined[-1], word.rstrip(":,.?")
+        apart = before.isupper() and before.isalpha() and after.isupper()
+        first = len(before) == 1 and len(after) > 1 and after.lower() not in vocabulary
+        whole = before.lower() not in vocabulary and (before + after).lower() in vocabulary
+        if apart and (first or whole):
+            joined[-1] += word
+        else:
+            joined.append(word)
+    return " ".join(joined)
 
 
 def _nested(path: tuple[str, ...], heading: str) -> tuple[str, ...]:
@@ -280,7 +299,7 @@ def _nested(path: tuple[str, ...], heading: str) -> tuple[str, ...]:
     return (*parents, heading)
 
 
-def _paragraphs(lines: list[Line], compounds: frozenset[str]) -> tuple[Block, ...]:
+def _paragraphs(lines: list[Line], vocabulary: frozenset[str]) -> tuple[Block, ...]:
     """Join lines into paragraphs: a new one begins after a wider space, or after a short line that
     ends a sentence."""
     width = max(line.right for line in lines) - min(line.left for line in lines)
@@ -293,27 +312,64 @@ def _paragraphs(lines: list[Line], compounds: frozenset[str]) -> tuple[Block, ..
         if (
             last is None
             or gap > 0.9 * line.size
+            or abs(line.size - last.size) > 0.06 * line.size  # a caption, a footnote
             or (ended and (short or line.left > last.left + 6))
         ):
             groups.append([line])
         else:
             groups[-1].append(line)
-    return tuple(Block("text", text) for group in groups if (text := _mended(group, compounds)))
+    texts = (_mended(group, vocabulary) for group in groups)
+    return tuple(Block("text", text) for text in texts if text and not _is_scrap(text))
 
 
-def _mended(lines: list[Line], compounds: frozenset[str] = frozenset()) -> str:
-    """Join lines, taking out the hyphen of a word cut in two; a compound that the document also
-    writes with its hyphen inside a line keeps it."""
+def _is_scrap(text: str) -> bool:
+    """Whether a block is what stands at an axis or in a box of a figure. Rows of a table have names,
+    formulas an equals sign."""
+    if "=" in text:
+        return False
+    tokens = text.split()
+    words = sum(not word.isupper() for word in re.findall(r"[^\W\d_]{3,}|[\u3400-\u9fff]", text))
+    if len(text) < SCRAP:
+        ends = text[-1] in ".!?。" or ":" in text
+        return words < (1 if ends else 2)
+    return words < 0.1 * len(tokens) and _counts_up(tokens)
+
+
+def _counts_up(tokens: list[str]) -> bool:
+    """Whether six numbers rise one after the other: the ticks of an axis."""
+    run, last = 0, -math.inf
+    for token in tokens:
+        if not re.fullmatch(r"[\d.,]*\d%?", token):
+            continue
+        value = float(token.replace(",", "").rstrip("%").lstrip(".") or 0)
+        run = run + 1 if value > last else 1
+        if run >= 6:
+            return True
+        last = value
+    return False
+
+
+def _mended(lines: list[Line], vocabulary: frozenset[str] = frozenset()) -> str:
+    """Join lines, taking out the hyphen of a word cut in two; a compound keeps it."""
     text = ""
     for line in lines:
         part = line.text.strip()
-        cut = re.search(r"([A-Za-z]+)-$", text)
-        follows = re.match(r"[A-Za-z]+", part)
+        cut = re.search(r"([^\W\d_]+)-$", text)
+        follows = re.match(r"[^\W\d_]+", part)
         if cut and follows:
-            whole = f"{cut[1]}-{follows[0]}"
-            other_case = cut[1].isupper() != follows[0].isupper()  # "De-BERTa"
-            kept = whole.lower() in compounds or (other_case and not follows[0].islower())
-            text = (text if kept else text[:-1]) + part
+            text = (text if _is_compound(cut[1], follows[0], vocabulary) else text[:-1]) + part
         else:
             text = f"{text} {part}" if text else part
     return re.sub(r"\s+", " ", text).strip()
+
+
+def _is_compound(first: str, second: str, vocabulary: frozenset[str]) -> bool:
+    """Whether a hyphen at a line's end belongs to the word: the document writes it so elsewhere, or
+    writes both parts as words and nowhere the two in one."""
+    if f"{first}-{second}".lower() in vocabulary:
+        return True
+    if (first + second).lower() in vocabulary:
+        return False
+    if first.isupper() != second.isupper():  # "De-BERTa" is one word, "GPT-style" are two
+        return not second.islower() or len(first) > 1
+    return {first.lower(), second.lower()} <= vocabulary and min(len(first), len(second)) > 2

@@ -26,6 +26,8 @@ class Settings:
     """Which size of model and data: "tiny" (135M), "default" (1.5B), "hub" (from the hub)."""
     model: str = ""
     """The chat model's asset name; empty: the profile's."""
+    previous_model: str = ""
+    """The model that answered before it; `tutor model rollback` returns to that."""
     base_url: str = ""
     """An OpenAI-compatible server to use in place of the engine, for example Ollama's."""
     api_key: str = ""
@@ -33,6 +35,10 @@ class Settings:
     """Where the learner's own exercise files lie."""
     mirror: str = ""
     """A folder that holds assets and documents, for a class without network."""
+    vector_store: str = ""
+    """A LlamaIndex vector store to search in place of kb.db's own vectors: "qdrant:FOLDER",
+    "qdrant:http://HOST:6333" or "pgvector:postgresql://USER:PASSWORD@HOST/DATABASE"; filled by
+    `tutor kb sync`."""
     engine_idle_s: int = 900
     """The engine stops after so many seconds without a question."""
     context_tokens: int = 4096
@@ -71,7 +77,10 @@ def update(**changes: Any) -> Settings:
     document = tomlkit.parse(path.read_text("utf-8")) if path.exists() else tomlkit.document()
     document.update(changes)
     part = path.with_suffix(".part")
-    part.write_text(tomlkit.dumps(document), "utf-8")
+    with part.open("w", encoding="utf-8") as out:
+        out.write(tomlkit.dumps(document))
+        out.flush()
+        os.fsync(out.fileno())  # after a power cut too, the file is the old one or the new one
     part.replace(path)
     return load()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -11,11 +12,13 @@ from typing import TYPE_CHECKING
 import click
 
 from tutor.base.i18n import say
-from tutor.cli.output import emit_json, json_option, narrate
+from tutor.cli.output import emit_json, json_option, narrate, show
 
 if TYPE_CHECKING:
+    from kb.evaluate import Evaluation
     from kb.fetch import Outcome
     from kb.model import Passage
+    from kb.store import Store
     from kb.sync import Summary
 
 week_option = click.option(
@@ -56,22 +59,57 @@ def sync(
     Stop it at any time: the next run goes on where it was. / 可随时中断，下次接着做。
     """
     from kb import sync as syncing
+    from kb import tune as tuning
+    from kb.pages import pages_dir
     from kb.store import open_store
 
     folder = _mirror_of_documents(mirror)
     store = open_store()
-    if rebuild:
-        store.clear()
+    if rebuild or _wants_anew(store):
+        _clear(store)
     store.check_fresh()
     outcomes: list[Outcome] = []
     with progress_bar() as progress:
         summary = syncing.build_default(store, progress)
+        if (pages_dir() / "SOURCE.json").exists():
+            summary += syncing.add_pages(store, pages_dir(), progress)
         if folder is None:
             folder, outcomes = _fetched(week, offline, progress)
         if folder:
             summary += syncing.sync_mirror(store, folder, week, progress)
+        if tuning.due(store):
+            tuning.tune(store, progress)
     _show_outcomes(outcomes)
     _report(summary, as_json, outcomes)
+
+
+def _wants_anew(store: Store) -> bool:
+    """Ask whether to begin with an empty index where this one is stale; no without a terminal."""
+    if not (store.stale() and _at_a_terminal()):
+        return False
+    asked = say(
+        "The index was made by another version or with another encoder. Re-index now?",
+        "索引由另一个版本或另一个编码器建立。现在重建吗？",
+    )
+    return click.confirm(asked, default=True, err=True)
+
+
+def _at_a_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
+def _clear(store: Store) -> None:
+    """Empty the index; name the learner's own files that only they can add again."""
+    own = sorted({"/".join(path.split("/")[:2]) for path in store.hashes("mine")} - {"mine/added"})
+    store.clear()
+    if own:
+        named = ", ".join(own)
+        narrate(
+            say(
+                f"Your own files are to be added again with tutor kb add: {named}",
+                f"你自己的文件需要重新加入（tutor kb add）：{named}",
+            )
+        )
 
 
 def _mirror_of_documents(mirror: Path | None) -> Path | None:
@@ -105,17 +143,54 @@ def _fetched(
 
 
 @kb.command()
-@click.argument("path", type=click.Path(path_type=Path))
 @json_option
-def add(path: Path, as_json: bool) -> None:
-    """Add a file or a folder of your own. / 加入你自己的文件或文件夹。"""
+def tune(as_json: bool) -> None:
+    """Learn from the documents how questions are worded. / 从资料中学习问题的措辞。
+
+    Adapts the encoder's view of a question to this index, in a minute or so. A sync does it by
+    itself when a fifth of the passages are new. / 让编码器对问题的理解适应本索引，约需一分钟。
+    新段落达到五分之一时，同步会自动执行。
+    """
+    from kb import tune as tuning
+    from kb.search import open_kb
+
+    with progress_bar() as progress:
+        outcome = tuning.tune(open_kb().store, progress)
+    if as_json:
+        emit_json(outcome)
+        return
+    kept = say("kept", "已采用") if outcome.kept else say("not kept", "未采用")
+    click.echo(
+        say(
+            f"hit@5 on held-out pairs: {outcome.hit_5_before:.3f} before, "
+            f"{outcome.hit_5_after:.3f} after ({outcome.pairs} pairs learned from); {kept}.",
+            f"留出样本上的 hit@5：之前 {outcome.hit_5_before:.3f}，"
+            f"之后 {outcome.hit_5_after:.3f}（学习了 {outcome.pairs} 对）；{kept}。",
+        )
+    )
+
+
+@kb.command()
+@click.argument("path")
+@json_option
+def add(path: str, as_json: bool) -> None:
+    """Add a file, a folder or a page of the web. / 加入文件、文件夹或网页。
+
+    The address of a page that is there already fetches what is new of it. /
+    再次加入同一网址即更新该网页。
+    """
+    from kb import pages
     from kb import sync as syncing
     from kb.store import open_store
 
     store = open_store()
     store.check_fresh()
     with progress_bar() as progress:
-        summary = syncing.add(store, path, progress)
+        if pages.is_address(path):
+            pages.fetch_page(path)
+            summary = syncing.add_pages(store, pages.pages_dir(), progress)
+        else:
+            summary = syncing.add(store, Path(path), progress)
     _report(summary, as_json)
 
 
@@ -124,10 +199,12 @@ def add(path: Path, as_json: bool) -> None:
 @json_option
 def remove(name: str, as_json: bool) -> None:
     """Remove a source, a folder or a document by its name. / 按名称移除资料源、文件夹或文档。"""
+    from kb import pages
     from kb import sync as syncing
     from kb.search import open_kb
 
     count = syncing.remove(open_kb().store, name)
+    pages.forget(name)
     if as_json:
         emit_json({"removed": count})
     else:
@@ -172,8 +249,10 @@ def stats(as_json: bool) -> None:
         return
     click.echo(
         say(
-            f"{held.documents} documents, {held.passages} passages, {held.embedded} with vectors",
-            f"{held.documents} 个文档，{held.passages} 段，其中 {held.embedded} 段有向量",
+            f"{held.documents} documents, {held.passages} passages, {held.embedded} with vectors; "
+            f"{held.copies} copies of them in other places",
+            f"{held.documents} 个文档，{held.passages} 段，其中 {held.embedded} 段有向量；"
+            f"另有 {held.copies} 段是它们的副本",
         )
     )
     for table in (held.by_language, held.by_source):
@@ -183,24 +262,54 @@ def stats(as_json: bool) -> None:
 
 @kb.command("eval")
 @click.argument("questions", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--against",
+    multiple=True,
+    type=click.Choice(["bm25s", "minilm", "llamaindex", "all"]),
+    help="Measure this too, over the same documents; more than once if you like. / "
+    "在同样的文档上一并评测，可多次指定。",
+)
 @json_option
-def evaluate(questions: Path, as_json: bool) -> None:
+def evaluate(questions: Path, against: tuple[str, ...], as_json: bool) -> None:
     """Measure retrieval on questions with known answers (JSONL). / 用已知答案的问题评测检索。"""
     from kb import evaluate as evaluating
     from kb.search import open_kb
 
-    result = evaluating.evaluate(open_kb(), evaluating.read_questions(questions))
+    ours = open_kb()
+    peers: dict[str, evaluating.System] = {}
+    if against:
+        from kb.peers import MODULES, build
+
+        with progress_bar() as progress:
+            peers = build(MODULES if "all" in against else against, ours.store, progress)
+    results = evaluating.compare(ours, peers, evaluating.read_questions(questions))
     if as_json:
-        emit_json(result)
-        return
-    groups = {say("all", "全部"): result.overall, **result.by_language, **result.by_kind}
-    click.echo(f"{'':10}{'n':>5}{'hit@1':>8}{'hit@5':>8}{'hit@50':>8}{'doc@5':>8}{'MRR':>8}")
-    for name, score in groups.items():
-        click.echo(
-            f"{name:10}{score.questions:>5}{score.hit_1:>8.2f}{score.hit_5:>8.2f}"
-            f"{score.hit_50:>8.2f}{score.document_5:>8.2f}{score.mrr:>8.2f}"
-        )
-    click.echo(f"p50 {result.p50_ms} ms, p95 {result.p95_ms} ms")
+        own = results.pop("tutor")
+        systems = {name: result.figures() for name, result in results.items()}
+        emit_json({"n": own.overall.questions, **own.figures(), "systems": systems})
+    else:
+        _show_evaluations(results)
+
+
+def _show_evaluations(results: dict[str, Evaluation]) -> None:
+    """Print a row for each system: over all, then in each language and kind of question."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("")
+    table.add_column(say("system", "系统"), no_wrap=True)
+    for head in ("n", "hit@1", "hit@5", "hit@50", "doc@5", "MRR", "p50 ms", "p95 ms"):
+        table.add_column(head, justify="right", no_wrap=True)
+    own = next(iter(results.values()))
+    for group in ("", *own.by_language, *own.by_kind):
+        for at, (name, result) in enumerate(results.items()):
+            score = {"": result.overall, **result.by_language, **result.by_kind}[group]
+            figures = (score.hit_1, score.hit_5, score.hit_50, score.document_5, score.mrr)
+            times = () if group else (f"{result.p50_ms:.1f}", f"{result.p95_ms:.1f}")
+            label = (group or say("all", "全部")) if at == 0 else ""
+            count = str(score.questions)
+            table.add_row(label, name, count, *(f"{x:.3f}" for x in figures), *times)
+    show(table)
 
 
 @contextmanager
@@ -218,7 +327,9 @@ def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
     names = {
         "fetch": say("Fetching documents", "获取资料"),
         "read": say("Reading documents", "读取文档"),
+        "tune": say("Learning the documents' terms", "学习资料的用词"),
         "embed": say("Making vectors of passages", "为段落计算向量"),
+        "send": say("Filling the vector store", "写入向量库"),
     }
     columns = (
         TextColumn("{task.description}"),
