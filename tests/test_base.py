@@ -117,7 +117,9 @@ def test_migrations_are_applied_once(home) -> None:
     open_progress()[0].close()
     progress, _ = open_progress()
     assert [row["name"] for row in progress.db.table("_migrations").rows] == [
-        "m001_evidence_and_log"
+        "m001_evidence_and_log",
+        "m002_sessions",
+        "m003_quiz",
     ]
     with pytest.raises(sqlite3.IntegrityError):
         progress.db.table("_migrations").insert({"name": "m001_evidence_and_log", "applied_at": 0})

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from scripted import ScriptedServer
 
 from tutor.base.errors import Exit
 
@@ -47,6 +48,8 @@ def test_a_lesson_is_read_and_remembered(home) -> None:
         (["check", "week99"], Exit.USAGE, "week"),
         (["ask"], Exit.USAGE, "QUESTION"),
         (["ask", "what is LoRA?"], Exit.MISSING, "tutor setup"),
+        (["ask", "--session", "99", "why?"], Exit.USAGE, "tutor ask --history"),
+        (["ask", "--explain-like", "cat", "why?"], Exit.USAGE, "beginner"),
         (["kb", "search", "LoRA"], Exit.MISSING, "tutor setup"),
         (["model", "use", "gpt5"], Exit.USAGE, "smollm2-135m"),
         (["model", "pull", "minilmm"], Exit.USAGE, "minilm"),
@@ -58,6 +61,45 @@ def test_what_is_wrong_is_said_in_a_line(home, arguments, code, said) -> None:
     assert result.returncode == code
     assert said in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_conversation_is_kept_continued_and_found(home) -> None:
+    with ScriptedServer("It is a fashion, so they say.", []) as server:
+        here = {"TUTOR_BASE_URL": server.url, "TUTOR_LANGUAGE": "en"}
+        first = tutor("ask", "--own-view", "What is use_rslora?", **here)
+        second = tutor("ask", "-c", "--own-view", "--trace", "and its default?", **here)
+        other = tutor("ask", "--own-view", "--json", "什么是双重量化？", **here)
+    assert first.stdout == "The model's own view, no source: It is a fashion, so they say.\n"
+    assert "and its default? (about: use_rslora)" in second.stderr
+    assert "use_rslora" in server.requests[1]["messages"][-1]["content"]
+    answer = json.loads(other.stdout)
+    assert answer["own_view"] and answer["session"] == 2 and answer["citations"] == []
+    assert "没有出处" in answer["text"]
+
+    def found(*words: str) -> list[str]:
+        turns = json.loads(tutor("ask", "--history", "--json", *words).stdout)
+        return [turn["question"] for turn in turns]
+
+    assert found() == ["什么是双重量化？", "and its default?", "What is use_rslora?"]
+    assert found("量化") == ["什么是双重量化？"]
+    assert found("fashion", "RSLORA") == ["What is use_rslora?"]
+    assert found("--session", "1") == ["and its default?", "What is use_rslora?"]
+    shown = tutor("ask", "--history", "rslora")
+    assert "   1  " in shown.stdout and "tutor ask --session N" in shown.stderr
+    assert tutor("ask", "--history", "nowhere").stdout == ""
+
+
+def test_an_exercise_gets_a_hint_before_any_solution(home) -> None:
+    result = tutor("ask", "how do I solve week5/lora?")
+    assert result.returncode == Exit.OK and "1/4" in result.stdout
+    following = tutor("ask", "--continue", "下一条提示")
+    assert "2/4" in following.stdout and "提示" in following.stdout
+    assert "2 hints" in tutor("progress").stdout
+
+
+def test_a_question_without_an_answer_is_kept(home) -> None:
+    assert tutor("ask", "what is LoRA?").returncode == Exit.MISSING
+    assert "(unanswered)" in tutor("ask", "--history").stdout
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

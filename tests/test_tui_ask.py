@@ -1,4 +1,4 @@
-"""The conversation, with a scripted agent: streaming, sources, errors, stopping."""
+"""The conversation, with a scripted agent: streaming, sources, errors, stopping, sessions."""
 
 from __future__ import annotations
 
@@ -7,17 +7,28 @@ import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from scripted import FewPassages, passage
 from textual.widgets import Collapsible, Input
 from tui_driver import running, screen_text, until
 
 import kb
-import tutor.agent
-from tutor.agent import Answer, Citation, Done, Observation, Thought, Token, ToolCall
+from tutor.agent import (
+    Answer,
+    Citation,
+    Done,
+    Observation,
+    Thought,
+    Token,
+    ToolCall,
+    loop,
+    session,
+)
+from tutor.agent.own_view import LABEL
 from tutor.base.errors import MissingError
 from tutor.progress import open_progress
-from tutor.tui.places import ASK
+from tutor.tui.places import ASK, Place
 from tutor.tui.widgets.link_row import LinkRow
 from tutor.tui.widgets.turn import Turn, _linked
 
@@ -29,14 +40,16 @@ TEXT = "B is zero at the start [1], so nothing changes yet."
 
 
 class Script:
-    """Stands in for tutor.agent.ask, and notes what becomes of it."""
+    """Stands in for tutor.agent.loop.ask, and notes what becomes of it."""
 
     def __init__(self, error: Exception | None = None, endless: bool = False) -> None:
         self.error, self.endless = error, endless
         self.threads: set[str] = set()
+        self.asked: list[str] = []
         self.closed = threading.Event()
 
-    async def __call__(self, question, kb, *, settings) -> AsyncIterator:  # type: ignore[no-untyped-def]
+    async def __call__(self, question, kb, **_) -> AsyncIterator:  # type: ignore[no-untyped-def]
+        self.asked.append(question)
         self.threads.add(threading.current_thread().name)
         try:
             yield Observation((LORA,), "1 of 2")
@@ -77,7 +90,7 @@ def test_an_answer_streams_and_its_citation_opens_the_passage(
     ready: pytest.MonkeyPatch,
 ) -> None:
     script = Script()
-    ready.setattr(tutor.agent, "ask", script)
+    ready.setattr(loop, "ask", script)
 
     async def run() -> None:
         async with running() as (app, pilot):
@@ -99,12 +112,13 @@ def test_an_answer_streams_and_its_citation_opens_the_passage(
     asyncio.run(run())
     assert script.threads == {"agent"}, "the agent must not run on the screen's thread"
     record, _ = open_progress()
-    assert record.db["events"].count_where("kind = 'question'") == 1
+    (turn,) = record.sessions.find()
+    assert (turn.question, turn.answer) == ("What is B at the start?", TEXT)
 
 
 def test_an_error_in_the_middle_shows_what_to_do(ready: pytest.MonkeyPatch) -> None:
     script = Script(error=MissingError("The engine has stopped.", "tutor doctor"))
-    ready.setattr(tutor.agent, "ask", script)
+    ready.setattr(loop, "ask", script)
 
     async def run() -> None:
         async with running() as (app, pilot):
@@ -122,7 +136,7 @@ def test_an_error_in_the_middle_shows_what_to_do(ready: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize("key", ["escape", "ctrl+c"])
 def test_a_key_stops_the_answer_at_once(ready: pytest.MonkeyPatch, key: str) -> None:
     script = Script(endless=True)
-    ready.setattr(tutor.agent, "ask", script)
+    ready.setattr(loop, "ask", script)
 
     async def run() -> None:
         async with running() as (app, pilot):
@@ -133,6 +147,8 @@ def test_a_key_stops_the_answer_at_once(ready: pytest.MonkeyPatch, key: str) -> 
             await until(pilot, script.closed.is_set, seconds=2)
             assert "Stopped." in screen_text(app)
             assert app.study.page.place == ASK, "the first Esc stops, it does not leave"
+            (turn_kept,) = open_progress()[0].sessions.find()
+            assert turn_kept.answer is None, "what was stopped is kept as unanswered"
             again = await _ask(app, pilot, "And now?")
             await until(pilot, lambda: "more more" in screen_text(app))
             await pilot.press("escape")
@@ -157,12 +173,18 @@ def test_without_a_knowledge_base_the_command_is_named(
 def test_not_covered_looks_different_and_offers_what_is_nearest(
     ready: pytest.MonkeyPatch,
 ) -> None:
-    async def uncovered(question, kb, *, settings):  # type: ignore[no-untyped-def]
+    async def uncovered(question, kb, **_):  # type: ignore[no-untyped-def]
         text = "My sources do not cover this."
         yield Token(text)
         yield Done(Answer(question, text, (), False, 1.0, 0.5, 1, nearest=(LORA,)))
 
-    ready.setattr(tutor.agent, "ask", uncovered)
+    async def alone(question, lang, **_):  # type: ignore[no-untyped-def]
+        text = LABEL[lang] + "Nobody did."
+        yield Token(text)
+        yield Done(Answer(question, text, (), False, 1.0, 0.5, 0, own_view=True))
+
+    ready.setattr(loop, "ask", uncovered)
+    ready.setattr(session, "own_view", alone)
 
     async def run() -> None:
         async with running() as (app, pilot):
@@ -172,6 +194,15 @@ def test_not_covered_looks_different_and_offers_what_is_nearest(
             assert turn.has_class("-uncovered")
             text = screen_text(app)
             assert "Not covered by your sources" in text and "≈ LoRA paper" in text
+            assert "Ask for the model's own view" in text
+            turn.query(LinkRow).last().focus()
+            await pilot.press("enter")
+            await until(pilot, lambda: len(app.study.page.query(Turn)) == 2)
+            own = app.study.page.query(Turn).last()
+            await until(pilot, lambda: not own.running)
+            await pilot.pause(0.1)
+            assert "◌ The model's own view, no source" in screen_text(app)
+            assert LABEL["en"] + "Nobody did." in screen_text(app)
 
     asyncio.run(run())
 
@@ -179,7 +210,7 @@ def test_not_covered_looks_different_and_offers_what_is_nearest(
 def test_an_error_that_is_nobodys_fault_goes_to_the_log(
     ready: pytest.MonkeyPatch, home: Path
 ) -> None:
-    ready.setattr(tutor.agent, "ask", Script(error=ZeroDivisionError("oops")))
+    ready.setattr(loop, "ask", Script(error=ZeroDivisionError("oops")))
 
     async def run() -> None:
         async with running() as (app, pilot):
@@ -190,6 +221,121 @@ def test_an_error_that_is_nobodys_fault_goes_to_the_log(
 
     asyncio.run(run())
     assert "ZeroDivisionError: oops" in (home / "logs" / "tui.log").read_text("utf-8")
+
+
+async def _answered(app, pilot, question: str) -> Turn:  # type: ignore[no-untyped-def]
+    turn = await _ask(app, pilot, question)
+    await until(pilot, lambda: not turn.running)
+    return turn
+
+
+def test_a_follow_up_goes_on_and_a_key_begins_anew(ready: pytest.MonkeyPatch) -> None:
+    script = Script()
+    ready.setattr(loop, "ask", script)
+
+    async def run() -> None:
+        async with running((80, 24)) as (app, pilot):
+            await _answered(app, pilot, "What is the default of use_rslora?")
+            turn = await _answered(app, pilot, "and its type?")
+            fold = turn.query_one(Collapsible)
+            fold.collapsed = False
+            await until(pilot, lambda: "◦ Understood as: and its type?" in screen_text(app))
+            await pilot.press("ctrl+n")
+            await until(pilot, lambda: not app.study.page.query(Turn))
+            assert "Answers come from the documents" in screen_text(app)
+            await _answered(app, pilot, "and its type?")
+
+    asyncio.run(run())
+    assert script.asked == [
+        "What is the default of use_rslora?",
+        "and its type? (about: default, use_rslora)",
+        "and its type?",
+    ]
+    sessions = open_progress()[0].sessions
+    assert [turn.session for turn in sessions.find()] == [2, 1, 1]
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_past_question_is_found_and_gone_on_from(ready: pytest.MonkeyPatch, lang: str) -> None:
+    ready.setenv("TUTOR_LANGUAGE", lang)
+    script = Script()
+    ready.setattr(loop, "ask", script)
+    past = open_progress()[0].sessions
+    first = past.begin(None, "What is the rank of LoRA?", "What is the rank of LoRA?")
+    marks = msgspec.json.encode([Citation(1, LORA)]).decode()
+    past.finish(first.id, "A number [1].", citations=marks, covered=True, seconds=3.0)
+    past.begin(first.session, "and why is it small?", "and why is it small?")
+    past.begin(None, "双重量化省多少？", "双重量化省多少？")
+
+    async def run() -> None:
+        async with running((80, 24)) as (app, pilot):
+            await app.study.go(ASK)
+            await pilot.press("ctrl+r")
+            await until(pilot, lambda: "双重量化省多少" in screen_text(app))
+            text = screen_text(app)
+            assert ("(unanswered)" in text) == (lang == "en")
+            assert ("（未回答）" in text) == (lang == "zh")
+            assert ("Past questions" in text) == (lang == "en")
+            await pilot.press(*"rank", "space", *"number")
+            await until(pilot, lambda: "双重" not in screen_text(app))
+            assert "What is the rank of LoRA?" in screen_text(app)
+            await pilot.press("enter")
+            await until(pilot, lambda: len(app.study.page.query(Turn)) == 2)
+            await until(pilot, lambda: "A number [1]" in screen_text(app))
+            text = screen_text(app)
+            assert "[1] LoRA paper" in text and "3.0 s" in text
+            assert ("Stopped." if lang == "en" else "已停止") in text
+            await _answered(app, pilot, "And what is alpha_scaling?")
+
+    asyncio.run(run())
+    turns = open_progress()[0].sessions.turns(first.session)
+    assert [turn.question for turn in turns][2:] == ["And what is alpha_scaling?"]
+
+
+def test_history_may_be_left_and_may_be_empty(ready: pytest.MonkeyPatch) -> None:
+    async def run() -> None:
+        async with running((80, 24)) as (app, pilot):
+            app.study.action_history()
+            await until(pilot, lambda: "Nothing was found." in screen_text(app))
+            await pilot.press("enter", "down", "enter", "escape")
+            await until(pilot, lambda: app.screen is app.study)
+            assert app.study.page.place == ASK
+
+    asyncio.run(run())
+
+
+def test_an_exercise_question_takes_a_hint_and_leads_to_the_exercise(
+    ready: pytest.MonkeyPatch,
+) -> None:
+    async def run() -> None:
+        async with running() as (app, pilot):
+            turn = await _answered(app, pilot, "How do I solve week5/lora?")
+            await until(pilot, lambda: "Exercise: week5/lora" in screen_text(app))
+            await until(pilot, lambda: app.study.snapshot.standings["week5/lora"].hints == 1)
+            turn.query_one(LinkRow).focus()
+            await pilot.press("enter")
+            await until(pilot, lambda: app.study.page.place == Place("exercise", "week5/lora"))
+
+    asyncio.run(run())
+
+
+def test_where_to_read_on_opens_the_lesson(ready: pytest.MonkeyPatch) -> None:
+    lesson = passage(
+        2, "B starts at zero.", doc="lessons/week5.en.md", title="Week 5",
+        heading="Week 5 > 2. LoRA",
+    )  # fmt: skip
+    ready.setattr(kb, "open_kb", lambda path=None: FewPassages(LORA, lesson))
+    ready.setattr(loop, "ask", Script())
+
+    async def run() -> None:
+        async with running((80, 24)) as (app, pilot):
+            turn = await _answered(app, pilot, "What is B at the start?")
+            await until(pilot, lambda: "Read on: Week 5 › 2. LoRA" in screen_text(app))
+            turn.query(LinkRow).last().focus()
+            await pilot.press("enter")
+            await until(pilot, lambda: app.study.page.place == Place("lesson", "week5"))
+
+    asyncio.run(run())
 
 
 def test_only_marks_with_a_source_become_links() -> None:

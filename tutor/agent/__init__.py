@@ -6,11 +6,13 @@ from tutor.agent.events import (
     Done,
     Event,
     Observation,
+    ReadOn,
     Thought,
     Token,
     ToolCall,
 )
 from tutor.agent.loop import ask
+from tutor.agent.session import Session, answer_of, resume
 
 __all__ = [
     "Answer",
@@ -18,8 +20,12 @@ __all__ = [
     "Done",
     "Event",
     "Observation",
+    "ReadOn",
+    "Session",
     "Thought",
     "Token",
     "ToolCall",
+    "answer_of",
     "ask",
+    "resume",
 ]

@@ -7,9 +7,10 @@ from tutor.agent.terms import names
 
 
 def unknown_names(question: str, kb: KnowledgeBase) -> list[str]:
-    """Return the identifiers, versioned names and acronyms of the question that occur nowhere in
-    the sources: no passage can answer a question about them."""
-    return [name for name in names(question) if not kb.contains(name)]
+    """Return the identifiers, versioned names, acronyms and coined words of the question that occur
+    nowhere in the sources: no passage can answer a question about them."""
+    unknown = [name for name in names(question) if not kb.contains(name)]
+    return list(dict.fromkeys([*unknown, *kb.unknown_words(question)]))
 
 
 def unseen_names(question: str, passages: list[Passage]) -> list[str]:

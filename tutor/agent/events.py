@@ -45,12 +45,26 @@ class Citation:
 
 
 @dataclass(frozen=True)
+class ReadOn:
+    """Where to read on: a section of a unit's lesson (`unit`), or a document (`url`)."""
+
+    title: str
+    unit: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True)
 class Answer:
     """The whole answer.
 
     covered: whether the sources hold it; if not, `text` says so, `citations` is empty and
     `nearest` is what to read instead.
     unsupported: the sentences that no passage supports; they bear the mark [?] in `text`.
+    read_on: where to read on; None where the answer is not covered.
+    own_view: the model's own view, asked for without sources; `text` begins by saying so.
+    exercise: the exercise ("week5/lora") whose next hint this is.
+    standalone: the question as it was understood, where it was a follow-up.
+    session: where it was kept; 0 where it was not.
     """
 
     question: str
@@ -63,6 +77,11 @@ class Answer:
     nearest: tuple[Passage, ...] = ()
     unsupported: tuple[str, ...] = ()
     model: str = ""
+    read_on: ReadOn | None = None
+    own_view: bool = False
+    exercise: str = ""
+    standalone: str = ""
+    session: int = 0
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kb import KnowledgeBase
 from tutor import engine
-from tutor.agent import coverage
+from tutor.agent import coverage, quotes, tools
 from tutor.agent.events import Answer, Done, Event, Observation, Thought, Token, ToolCall
 from tutor.agent.evidence import Evidence
 from tutor.agent.writer import AnswerWriter
@@ -20,26 +20,43 @@ if TYPE_CHECKING:
     from llama_index.core.workflow.handler import WorkflowHandler
 
 
-async def ask(question: str, kb: KnowledgeBase, *, settings: Settings) -> AsyncIterator[Event]:
-    """Answer a question from the knowledge base; yield what happens, the last event being Done.
+async def ask(
+    question: str,
+    kb: KnowledgeBase,
+    *,
+    settings: Settings,
+    lang: Language | None = None,
+    style: str = "",
+) -> AsyncIterator[Event]:
+    """Answer a question, by itself, from the knowledge base; yield what happens, the last event
+    being Done. A face that converses goes through `session.Session`.
 
+    lang: the answer's language; the question's by default. style: see `teach.style`.
     Closing the iterator stops the generation. Raises MissingError where the model is not there,
     EngineError where the engine ends in the middle.
     """
     began = time.monotonic()
-    found = Evidence(question, detect(question), kb)
+    found = Evidence(question, lang or detect(question), kb, style=style)
     # The engine reads its model while the passages are looked for.
     starting = asyncio.create_task(asyncio.to_thread(engine.ensure, settings))
     try:
-        await asyncio.to_thread(_first_search, found)
-        yield Observation(tuple(found.passages))
-        if unknown := await asyncio.to_thread(coverage.unknown_names, question, kb):
+        # tools: what the question plainly asks for comes before any search (tutor/agent/tools)
+        opening = await asyncio.to_thread(tools.first_tools, found, settings)
+        for event in opening.events:
+            yield event
+        unknown: list[str] = []
+        if not opening.enough:
+            own = len(found.passages)
+            await asyncio.to_thread(_first_search, found)
+            yield Observation(tuple(found.passages[own:]))
+            unknown = await asyncio.to_thread(coverage.unknown_names, question, kb)
+        if unknown:
             yield Thought(_unknown_text(unknown, found.lang))
             yield Done(_not_covered(found, unknown, began))
             return
         endpoint = await starting
         async with engine.ChatClient(endpoint) as client:
-            async for event in _answer(client, found, began):
+            async for event in _answer(client, found, settings, began):
                 yield event
     finally:
         starting.cancel()
@@ -52,14 +69,16 @@ def _first_search(found: Evidence) -> None:
         found.search(" ".join(unseen))
 
 
-async def _answer(client: engine.ChatClient, found: Evidence, began: float) -> AsyncIterator[Event]:
+async def _answer(
+    client: engine.ChatClient, found: Evidence, settings: Settings, began: float
+) -> AsyncIterator[Event]:
     """Run the agent and yield its events, ending with Done."""
     from llama_index.core.agent.workflow import AgentStream, ToolCallResult
     from llama_index.core.agent.workflow import ToolCall as AgentToolCall
 
     from tutor.agent.react import MAX_STEPS, build_agent
 
-    agent = build_agent(client, found)
+    agent = build_agent(client, found, settings)
     run = agent.run(user_msg=found.question, max_iterations=MAX_STEPS + 1)
     writer = AnswerWriter(found)
     first_token = 0.0
@@ -82,11 +101,23 @@ async def _answer(client: engine.ChatClient, found: Evidence, began: float) -> A
         await _end(run)
     for shown in writer.close():
         yield shown
+    if quote := await asyncio.to_thread(_quotation, found, writer):
+        for shown in writer.quote(quote):
+            first_token = first_token or time.monotonic() - began
+            yield shown
     steps = agent.llm.taken  # type: ignore[attr-defined]
     answer = _finished(found, writer, began, first_token, steps, client.endpoint.model)
     if answer.text.startswith(writer.text) and writer.text:
         yield Token(answer.text[len(writer.text) :])
     yield Done(answer)
+
+
+def _quotation(found: Evidence, writer: AnswerWriter) -> quotes.Quote | None:
+    """Choose the source's own words for an answer that the sources carry. One that they do not
+    carry gets them where the evidence is strong: then it is the model that missed it."""
+    if tools.is_own(found.passages[0]) if found.passages else True:
+        return None
+    return quotes.pick(found, writer.text) if writer.holds or found.is_strong() else None
 
 
 async def _end(run: WorkflowHandler) -> None:
@@ -98,8 +129,9 @@ async def _end(run: WorkflowHandler) -> None:
 def _finished(
     found: Evidence, writer: AnswerWriter, began: float, first_token: float, steps: int, model: str
 ) -> Answer:
-    if not writer.holds:
-        return _not_covered(found, [], began, writer, steps, model)
+    if not writer.carried:
+        missed = _not_covered(found, [], began, writer, steps, model)
+        return tools.plain_fallback(found, missed, writer.text, writer.citations)
     return Answer(
         found.question,
         writer.text.strip(),

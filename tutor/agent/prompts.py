@@ -10,9 +10,14 @@ from tutor.agent.terms import words
 from tutor.base.i18n import Language
 from tutor.engine import Message
 
-PASSAGE_CHARACTERS = 650
+PASSAGE_CHARACTERS = 550
 
 _PIECE = re.compile(r"(?<=[。！？；])|(?<=[.!?:]\s)|(?<=\n)")
+
+_TURN_MARK = re.compile(
+    r"<[|｜]|[|｜]>|\[/?INST\]|<</?SYS>>|</?(?:start|end)_of_turn>|</?(?:system|user|assistant)>",
+    re.IGNORECASE,
+)
 
 SYSTEM = {
     "en": "You are a tutor for large language models. You answer from numbered passages only. "
@@ -41,18 +46,23 @@ WRITE = {
 }
 
 
-def decide(question: str, lang: Language, passages: Sequence[Passage]) -> list[Message]:
-    """Return the messages that ask for the next step."""
-    return _messages(question, lang, passages, DECIDE[lang])
+def decide(
+    question: str, lang: Language, passages: Sequence[Passage], told: str = ""
+) -> list[Message]:
+    """Return the messages that ask for the next step. told: of which further tools there are."""
+    return _messages(question, lang, passages, f"{DECIDE[lang]} {told}".strip())
 
 
-def write(question: str, lang: Language, passages: Sequence[Passage]) -> list[Message]:
+def write(
+    question: str, lang: Language, passages: Sequence[Passage], style: str = ""
+) -> list[Message]:
     """Return the messages that ask for the answer; all but their end is what `decide` gave.
+    style: how to explain; it comes last, so that the KV cache holds for what precedes it.
 
     They offer no way to refuse: a small model that may say "not covered" says so of most
     questions whose answer lies before it. Whether an answer holds is checked, not asked.
     """
-    return _messages(question, lang, passages, WRITE[lang])
+    return _messages(question, lang, passages, f"{WRITE[lang]}{style}")
 
 
 def repair(messages: list[Message], reply: str) -> list[Message]:
@@ -69,14 +79,21 @@ def _messages(
 ) -> list[Message]:
     quoted = "\n\n".join(_quote(n, p, question) for n, p in enumerate(passages, 1))
     label = {"en": ("Passages", "Question"), "zh": ("资料", "问题")}[lang]
+    asked = _harmless(question)
     return [
         {"role": "system", "content": SYSTEM[lang]},
-        {"role": "user", "content": f"{label[0]}:\n{quoted}\n\n{label[1]}: {question}\n\n{task}"},
+        {"role": "user", "content": f"{label[0]}:\n{quoted}\n\n{label[1]}: {asked}\n\n{task}"},
     ]
 
 
 def _quote(number: int, passage: Passage, question: str) -> str:
-    return f"[{number}] {passage.heading or passage.title}\n{excerpt(passage.text, question)}"
+    heading = " ".join((passage.heading or passage.title).split())
+    return _harmless(f"[{number}] {heading}\n{excerpt(passage.text, question)}")
+
+
+def _harmless(text: str) -> str:
+    """Part the marks by which chat templates begin and end a turn: the server would obey them."""
+    return _TURN_MARK.sub(lambda mark: f"{mark[0][0]} {mark[0][1:]}", text)
 
 
 def excerpt(text: str, question: str, limit: int = PASSAGE_CHARACTERS) -> str:

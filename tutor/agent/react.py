@@ -28,14 +28,16 @@ from llama_index.core.llms import (
 )
 from llama_index.core.tools import FunctionTool
 
-from tutor.agent import prompts, steps
+from tutor.agent import prompts, steps, tools
 from tutor.agent.evidence import Evidence
+from tutor.base.settings import Settings
 from tutor.engine import ChatClient, Message
 
 MAX_STEPS = 3
 """Decisions of one question; the last can only be to answer."""
-ANSWER_TOKENS = 240
-STEP_TOKENS = 64
+ANSWER_TOKENS = 160
+STEP_TOKENS = 96
+"""The longest step is a query of 80 characters; one that is cut off is read as far as it goes."""
 STOP = ("\n\n", "```")
 """An answer is one paragraph; what a small model writes after it are the passages again."""
 ANSWER = "Answer: "
@@ -69,24 +71,26 @@ class StepLLM(CustomLLM):
             yield _response(json.dumps({"action": step.action, **step.arguments}))
             return
         found: Evidence = self.evidence
-        writing = prompts.write(found.question, found.lang, found.passages)
+        writing = prompts.write(found.question, found.lang, found.passages, found.style)
         text = ANSWER
+        yield _response(text)  # an answer, even where the model says nothing
         async for piece in self.client.stream(writing, max_tokens=ANSWER_TOKENS, stop=STOP):
             text += piece
             yield _response(text, delta=piece)
 
     async def _decide(self, messages: list[Message]) -> steps.Step:
         """Ask for the next step. It is to answer where nothing is left to decide: the evidence is
-        strong, the last step brought nothing new, the steps are used up or not valid twice."""
+        strong or what the question asked for, the last step brought nothing new, the steps are
+        used up or not valid twice."""
         fresh, self.seen = len(self.evidence.passages) - self.seen, len(self.evidence.passages)
-        if self.taken >= MAX_STEPS or not fresh or self.evidence.is_strong():
+        if self.taken >= MAX_STEPS or not fresh or tools.settled(self.evidence):
             return steps.ANSWER
-        count = len(self.evidence.passages)
+        offered = tools.offer(self.evidence)
         for _ in range(2):
             reply = await self.client.complete(
-                messages, max_tokens=STEP_TOKENS, schema=steps.schema(count)
+                messages, max_tokens=STEP_TOKENS, schema=steps.schema(offered)
             )
-            if step := steps.parse(reply, count):
+            if step := steps.parse(reply, offered):
                 return step
             messages = prompts.repair(messages, reply)
         return steps.ANSWER
@@ -105,7 +109,8 @@ class PassageFormatter(ReActChatFormatter):
 
     def format(self, *_: Any, **__: Any) -> list[ChatMessage]:
         found: Evidence = self.evidence
-        messages = prompts.decide(found.question, found.lang, found.passages)
+        told = "" if tools.settled(found) else tools.told(tools.offer(found), found.lang)
+        messages = prompts.decide(found.question, found.lang, found.passages, told)
         return [ChatMessage(role=m["role"], content=m["content"]) for m in messages]
 
 
@@ -120,13 +125,14 @@ class StepParser(ReActOutputParser):
         return ActionReasoningStep(thought="", action=action, action_input=call)
 
 
-def build_agent(client: ChatClient, evidence: Evidence) -> ReActAgent:
+def build_agent(client: ChatClient, evidence: Evidence, settings: Settings) -> ReActAgent:
     """Return an agent for one question."""
+    box = tools.Toolbox(evidence, settings)
     return ReActAgent(
         llm=StepLLM(client=client, evidence=evidence),
         tools=[
-            FunctionTool.from_defaults(evidence.search, name="search"),
-            FunctionTool.from_defaults(evidence.read_on, name="read_on"),
+            FunctionTool.from_defaults(call, name=name, description=name)
+            for name, call in box.by_name().items()
         ],
         formatter=PassageFormatter(evidence=evidence),
         output_parser=StepParser(),

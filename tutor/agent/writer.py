@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from tutor.agent.events import Citation, Token
+from tutor.agent import quotes
+from tutor.agent.events import Citation, Observation, Token
 from tutor.agent.evidence import Evidence
 from tutor.agent.support import find_support, take_marks
 from tutor.agent.terms import words
 
 UNSUPPORTED = "[?]"
-MOST_SENTENCES = 5
+MOST_SENTENCES = 4
+MOST_WORDS = 60
 """A small model that has answered goes on with whatever stands in the passages."""
 
 _MARKS = r"(?:\s*\[[A-Za-z]*\s?[\d,，、\s]+\])*"
@@ -58,6 +60,7 @@ class AnswerWriter:
         self._shown = 0
         self._repeats = False
         self._numbers: dict[int, int] = {}
+        self._quoted = False
 
     @property
     def citations(self) -> tuple[Citation, ...]:
@@ -68,15 +71,21 @@ class AnswerWriter:
     @property
     def holds(self) -> bool:
         """Whether the sources carry the answer: its first sentence, which gives it, is supported."""
-        return bool(self._numbers) and self.sentences[0] not in self.unsupported
+        return bool(self._numbers and self.sentences) and self.sentences[0] not in self.unsupported
+
+    @property
+    def carried(self) -> bool:
+        """Whether the sources carry it, the quotation included."""
+        return self.holds or self._quoted
 
     @property
     def complete(self) -> bool:
         """Whether nothing that the model may still write will be shown."""
-        return self.refused or self._repeats or len(self.sentences) >= MOST_SENTENCES
+        long = sum(map(quotes.length, self.sentences)) >= MOST_WORDS
+        return self.refused or self._repeats or long or len(self.sentences) >= MOST_SENTENCES
 
-    def feed(self, piece: str) -> Iterator[Token | Citation]:
-        """Take the model's next piece; yield what may be shown now."""
+    def feed(self, piece: str) -> Iterator[Token | Citation | Observation]:
+        """Take the model's next piece; yield what may be shown now, and what was looked up for it."""
         if self.complete:
             return
         self._sentence += piece
@@ -92,11 +101,18 @@ class AnswerWriter:
         elif _refuses(self._sentence) and not self.text:
             self.refused = True
 
-    def close(self) -> Iterator[Token | Citation]:
+    def close(self) -> Iterator[Token | Citation | Observation]:
         """Yield what is left when the model has ended."""
         if self._sentence.strip() and not self.complete:
             yield from self._end(self._sentence)
         self._sentence = ""
+
+    def quote(self, quote: quotes.Quote) -> Iterator[Token | Citation | Observation]:
+        """Let the source say it in its own words, below what the model wrote."""
+        self._quoted = True
+        lead = "\n\n" if self.text.strip() else ""
+        yield self._token(f"{lead}> {quote.text}")
+        yield from self._cite(quote.passage, " ")
 
     def _may_repeat(self, part: str) -> bool:
         """Tell whether a sentence is, so far, the beginning of one that adds nothing."""
@@ -107,7 +123,7 @@ class AnswerWriter:
         places = [place for p in self.found.passages for place in (p.title, p.heading) if place]
         return [*self.sentences, *places]
 
-    def _end(self, sentence: str) -> Iterator[Token | Citation]:
+    def _end(self, sentence: str) -> Iterator[Token | Citation | Observation]:
         if _refuses(sentence):
             # After an answer, "not covered" is a small model's habit; without one, its verdict.
             self.refused = self.refused or not self.text
@@ -126,7 +142,7 @@ class AnswerWriter:
         if line_end and self.text:
             yield self._token(line_end)
 
-    def _mark(self, sentence: str, named: list[int]) -> Iterator[Token | Citation]:
+    def _mark(self, sentence: str, named: list[int]) -> Iterator[Token | Citation | Observation]:
         space = "" if sentence.endswith(_FULL_WIDTH) else " "
         support = find_support(sentence, self.found.passages, named, self.found.question)
         if support is None:
@@ -134,9 +150,16 @@ class AnswerWriter:
             yield self._token(f"{space}{UNSUPPORTED}")
             return
         index = support.passage
-        if self.found.passages[index].source != "papers":
+        # What a tool found (its id is negative) has no paper that said it first.
+        if self.found.passages[index].id >= 0 and self.found.passages[index].source != "papers":
+            known = len(self.found.passages)
             paper = self.found.paper_for(sentence)
+            if new := self.found.passages[known:]:
+                yield Observation(tuple(new))
             index = index if paper is None else paper
+        yield from self._cite(index, space)
+
+    def _cite(self, index: int, space: str) -> Iterator[Token | Citation | Observation]:
         new = index not in self._numbers
         number = self._numbers.setdefault(index, len(self._numbers) + 1)
         yield self._token(f"{space}[{number}]")

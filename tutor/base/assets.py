@@ -28,6 +28,7 @@ Advance = Callable[[str, int, int], None]
 """Called with a file's name, its bytes so far and its size in bytes."""
 
 BLOCK = 1 << 20
+REGISTRY = "registry.json"
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,71 @@ class Asset:
         return home.assets_dir() / self.name
 
 
+@dataclass(frozen=True)
+class OwnModel:
+    """A model that the workshop made, named NAME:TYPE.
+
+    file: the GGUF to load, relative to the models' folder where it lies there.
+    lora: a LoRA adapter to load beside it; empty: none.
+    """
+
+    file: str
+    lora: str = ""
+
+
+def models_dir() -> Path:
+    """Return the folder of the learner's own models: one folder a model."""
+    return home.home() / "models"
+
+
+def own_models() -> dict[str, OwnModel]:
+    """Return what the workshop has registered, by name."""
+    try:
+        record = (models_dir() / REGISTRY).read_bytes()
+    except FileNotFoundError:
+        return {}
+    try:
+        return msgspec.json.decode(record, type=dict[str, OwnModel])
+    except msgspec.DecodeError as error:
+        raise TutorError(
+            say(f"{models_dir() / REGISTRY}: {error}", f"{models_dir() / REGISTRY}：{error}"),
+            say("Delete it and quantize again.", "请删除它，然后重新量化。"),
+        ) from error
+
+
+def register(name: str, model: OwnModel | None) -> None:
+    """Make a model of the workshop's known by its name, or, with None, forget it."""
+    from filelock import FileLock
+
+    folder = models_dir()
+    folder.mkdir(exist_ok=True)
+    with FileLock(folder / f"{REGISTRY}.lock"):
+        known = {**own_models(), name: model}
+        kept = {name: model for name, model in sorted(known.items()) if model}
+        part = folder / f"{REGISTRY}.part"
+        with part.open("wb") as out:
+            out.write(msgspec.json.format(msgspec.json.encode(kept)))
+            out.flush()
+            os.fsync(out.fileno())
+        part.replace(folder / REGISTRY)
+
+
+def lora(name: str) -> Path | None:
+    """Return the LoRA adapter that is loaded beside a model of the workshop's, or None."""
+    mine = own_models().get(name)
+    return _own_file(name, mine.lora) if mine and mine.lora else None
+
+
+def _own_file(name: str, file: str) -> Path:
+    found = models_dir() / file
+    if not found.is_file():
+        raise MissingError(
+            say(f"{name}: {found} is gone.", f"{name}：{found} 不见了。"),
+            say("Go back with: tutor model rollback", "可用 tutor model rollback 返回之前的模型"),
+        )
+    return found
+
+
 @cache
 def catalogue() -> dict[str, Asset]:
     """Return every asset by name."""
@@ -85,7 +151,7 @@ def catalogue() -> dict[str, Asset]:
 def asset(name: str) -> Asset:
     """Return one asset. Raises TutorError (usage) with the nearest names."""
     if name not in catalogue():
-        known = nearest(name, list(catalogue()))
+        known = nearest(name, [*catalogue(), *own_models()])
         raise TutorError(
             say(f"There is no asset {name!r}.", f"没有名为 {name!r} 的资源。"),
             say(f"Nearest: {known}", f"最接近的：{known}"),
@@ -103,6 +169,8 @@ def path(name: str) -> Path:
 
     Raises MissingError with the command that fetches it.
     """
+    if mine := own_models().get(name):
+        return _own_file(name, mine.file)
     found = asset(name)
     if not present(name):
         raise MissingError(

@@ -34,6 +34,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "Grade an exercise, or all of a unit.",
         "批改一个练习或整个单元。",
     ),
+    "quiz": (
+        "tutor.cli.quiz",
+        "Answer the quiz cards that are due.",
+        "复习到期的测验卡片。",
+    ),
     "hint": ("tutor.cli.exercise", "Take the next hint.", "查看下一条提示。"),
     "kb": (
         "tutor.cli.kb",
@@ -47,6 +52,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "准备模型与初始知识库。",
     ),
     "doctor": ("tutor.cli.setup", "Say what is missing and how to get it.", "检查缺什么、怎么补。"),
+    "eval": (
+        "tutor.cli.evaluate",
+        "Measure the answers on questions with known answers.",
+        "用已知答案的问题评测回答质量。",
+    ),
     "dev": ("tutor.cli.dev", "For authors of exercises.", "供练习作者使用。"),
 }
 

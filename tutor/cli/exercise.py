@@ -10,6 +10,7 @@ import click
 
 from exercises import jobs, workspace
 from exercises.grade import grade
+from exercises.hints import take_hint
 from exercises.report import Report, Result
 from exercises.spec import Exercise, find, find_one
 from tutor.base import settings as base_settings
@@ -128,22 +129,18 @@ def check(reference: str, watch: bool, file: Path | None, as_json: bool) -> int:
 def hint(exercise: str, as_json: bool) -> int:
     """Take the next hint. / 查看下一条提示。"""
     found = find_one(exercise)
-    hints = found.hints()
     record = open_record()
-    taken = record.hints_taken(found.id)
-    number = min(taken + 1, len(hints))
-    if taken < len(hints):
-        record.log("hint", found.id, number=number)
-    else:
+    taken = take_hint(found, record)
+    record.close()
+    if taken.again:
         narrate(
             say("That was the last one; here it is again.", "提示已经全部给出，再显示最后一条。")
         )
-    record.close()
-    text = str(hints[number - 1])
+    number, of, text = taken.number, taken.of, str(taken.text)
     if as_json:
-        emit_json({"exercise": found.id, "number": number, "of": len(hints), "hint": text})
+        emit_json({"exercise": found.id, "number": number, "of": of, "hint": text})
     else:
-        narrate(say(f"Hint {number} of {len(hints)}", f"提示 {number}/{len(hints)}"))
+        narrate(say(f"Hint {number} of {of}", f"提示 {number}/{of}"))
         click.echo(text)
     return Exit.OK
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import click
 
 from tutor.base import assets
 from tutor.base import settings as settings_
-from tutor.base.errors import Exit, TutorError
+from tutor.base.errors import Exit
 from tutor.base.i18n import say
-from tutor.cli.output import emit_json, json_option, narrate, show
+from tutor.cli.model_workshop import COMMANDS
+from tutor.cli.output import emit_json, json_option, show
+
+if TYPE_CHECKING:
+    from tutor.workshop.report import Gate, Lineage
 
 
 @dataclass(frozen=True)
@@ -26,33 +30,25 @@ class Listed:
     size_mb: int
     present: bool
     in_use: bool
+    lineage: Lineage | None = None
+    """Where one of the learner's own comes from."""
+    gates: dict[str, Gate] = field(default_factory=dict)
+    """What it was proven by, and whether it passed."""
 
 
 @click.group()
 def model() -> None:
-    """Models: list, pull, use. / 模型：列出、下载、切换。"""
+    """Models: list, pull, use; and your own, from training to answers. / 模型：下载、切换、自制。"""
 
 
 @model.command("list")
 @json_option
 def list_models(as_json: bool) -> int:
-    """List the models of the catalogue. / 列出可用模型。"""
+    """List the models of the catalogue, and your own. / 列出可用模型和你自己的模型。"""
     from tutor.engine import chat_model
 
     current = chat_model(settings_.load())
-    rows = [
-        Listed(
-            a.name,
-            a.title,
-            a.kind,
-            a.licence,
-            a.page,
-            round(a.size / 1e6),
-            assets.present(a.name),
-            a.name == current,
-        )
-        for a in assets.catalogue().values()
-    ]
+    rows = [*_from_catalogue(current), *_own(current)]
     if as_json:
         emit_json(rows)
         return Exit.OK
@@ -66,13 +62,45 @@ def list_models(as_json: bool) -> int:
         say("size", "大小"),
         say("licence", "许可证"),
         say("here", "已下载"),
+        say("gates", "关卡") if any(row.kind == "own" for row in rows) else "",
     ):
         table.add_column(title, no_wrap=True)
     for row in rows:
         mark, here = "*" if row.in_use else "", "✓" if row.present else "-"
-        table.add_row(mark, row.name, row.kind, f"{row.size_mb} MB", row.licence, here)
+        passed = all(gate.passed for gate in row.gates.values())
+        proven = ("✓" if passed else "✗") if row.gates else ""
+        table.add_row(mark, row.name, row.kind, f"{row.size_mb} MB", row.licence, here, proven)
     show(table)
     return Exit.OK
+
+
+def _from_catalogue(current: str) -> list[Listed]:
+    return [
+        Listed(
+            a.name, a.title, a.kind, a.licence, a.page, round(a.size / 1e6),
+            assets.present(a.name), a.name == current,
+        )
+        for a in assets.catalogue().values()
+    ]  # fmt: skip
+
+
+def _own(current: str) -> list[Listed]:
+    """One line for each file of each model that the learner made."""
+    from tutor.workshop import report
+
+    rows = []
+    for made in [report.load(name) for name in report.names()]:
+        for file in made.files.values():
+            name = f"{made.name}:{file.type}"
+            origin = made.lineage
+            rows.append(
+                Listed(
+                    name, say("made by you", "你自己制作的"), "own",
+                    origin.base_licence, origin.base_page, round(file.bytes / 1e6),
+                    made.path(file.type).exists(), name == current, origin, file.gates,
+                )
+            )  # fmt: skip
+    return rows
 
 
 @model.command()
@@ -91,22 +119,5 @@ def pull(names: tuple[str, ...], again: bool) -> int:
     return Exit.OK
 
 
-@model.command()
-@click.argument("name")
-def use(name: str) -> int:
-    """Answer with this model: a name of the catalogue or a GGUF file. / 切换回答所用的模型。"""
-    from tutor.engine import stop
-
-    if name.endswith(".gguf") and Path(name).is_file():
-        name = str(Path(name).resolve())
-    elif assets.asset(name).kind != "chat":
-        raise TutorError(
-            say(f"{name} is not a chat model.", f"{name} 不是对话模型。"),
-            say("See: tutor model list", "请查看：tutor model list"),
-        )
-    else:
-        assets.path(name)
-    settings_.update(model=name)
-    stop()
-    narrate(say(f"Answers now come from {name}.", f"现在由 {name} 回答。"))
-    return Exit.OK
+for command in COMMANDS:
+    model.add_command(command)

@@ -83,6 +83,7 @@ def progress(as_json: bool) -> int:
             {
                 "lessons": sorted(record.lessons_read()),
                 "exercises": standings,
+                "quiz": record.reviews.counts(),
                 "recent": record.recent(),
             }
         )
@@ -97,10 +98,22 @@ def progress(as_json: bool) -> int:
                 f"批改 {standing.checks} 次，提示 {standing.hints} 条",
             )
         )
+    _print_quiz(record)
     for row in record.recent(5):
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["at"]))
         click.echo(f"  {when}  {row['exercise']}  {row['points']}/{row['max_points']}")
     return Exit.OK
+
+
+def _print_quiz(record: Progress) -> None:
+    """Cards due and known, of the units in which some were answered."""
+    begun = {u: c for u, c in record.reviews.counts().items() if c.new < c.cards}
+    for unit, counts in begun.items():
+        cards = say(
+            f"{counts.due} cards due, {counts.known} of {counts.cards} known",
+            f"到期卡片 {counts.due} 张，已掌握 {counts.known}/{counts.cards}",
+        )
+        click.echo(f"· {unit:<28} {'quiz':>7}  {cards}")
 
 
 def _print_plan(units: list[curriculum.Unit]) -> None:

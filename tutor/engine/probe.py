@@ -2,7 +2,7 @@
 
 Some builds die with a signal at the first decode (GCC 12 on a CPU with AMX; llama.cpp#26954):
 that must be seen at installation, not by a learner.
-`python -m tutor.engine.probe FILE` decodes a few tokens and prints them.
+`python -m tutor.engine.probe FILE [LORA]` decodes a few tokens and prints them.
 """
 
 from __future__ import annotations
@@ -23,11 +23,17 @@ class Probe:
     detail: str
 
 
-def probe(model: Path) -> Probe:
+def probe(model: Path, lora: Path | None = None) -> Probe:
     """Decode with the model file in a process of its own; never raises for what happens there."""
     try:
         result = subprocess.run(
-            [sys.executable, "-m", "tutor.engine.probe", str(model)],
+            [
+                sys.executable,
+                "-m",
+                "tutor.engine.probe",
+                str(model),
+                *([str(lora)] if lora else []),
+            ],
             capture_output=True,
             text=True,
             errors="replace",
@@ -44,10 +50,10 @@ def probe(model: Path) -> Probe:
     return Probe(True, result.stdout.strip())
 
 
-def main(model: str) -> None:
+def main(model: str, lora: str | None = None) -> None:
     import llama_cpp
 
-    llm = llama_cpp.Llama(model, n_ctx=256, logits_all=False, verbose=False)
+    llm = llama_cpp.Llama(model, n_ctx=256, logits_all=False, verbose=False, lora_path=lora)
     # Long enough to reach the batched matrix kernels, which are the ones that crash.
     prompt = "The quick brown fox jumps over the lazy dog. " * 8
     text = llm(prompt, max_tokens=4, temperature=0.0)["choices"][0]["text"]  # type: ignore[index]
@@ -55,4 +61,4 @@ def main(model: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -21,7 +21,7 @@ import msgspec
 from tutor.base import assets, home
 from tutor.base.i18n import say
 from tutor.base.settings import Settings
-from tutor.engine.client import EngineError
+from tutor.engine.client import EngineError, served_model
 
 START_TIMEOUT_S = 120.0
 """Reading the largest model of the catalogue from a cold, slow disk takes about a minute."""
@@ -53,6 +53,16 @@ class Record:
     model: str
     file: str
     context_tokens: int
+    lora: str = ""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a model's name means on disk. lora: an adapter to load beside the file, or empty."""
+
+    name: str
+    file: str
+    lora: str
 
 
 def chat_model(settings: Settings) -> str:
@@ -60,8 +70,14 @@ def chat_model(settings: Settings) -> str:
     return settings.model or PROFILE_MODELS[settings.profile]
 
 
-def _model_file(name: str) -> Path:
-    return Path(name) if name.endswith(".gguf") and Path(name).is_file() else assets.path(name)
+def find(name: str) -> Loaded:
+    """Return the files of a model: an asset's, one of the workshop's, or a GGUF file's path.
+
+    Raises MissingError where it is not there.
+    """
+    if name.endswith(".gguf") and Path(name).is_file():
+        return Loaded(name, name, "")
+    return Loaded(name, str(assets.path(name)), str(assets.lora(name) or ""))
 
 
 def ensure(settings: Settings) -> Endpoint:
@@ -70,19 +86,18 @@ def ensure(settings: Settings) -> Endpoint:
     Raises MissingError where the model is not there, EngineError where it does not start.
     """
     if settings.base_url:
-        return Endpoint(
-            settings.base_url.rstrip("/"), settings.api_key, settings.model or "default", False
-        )
+        url, key = settings.base_url.rstrip("/"), settings.api_key
+        return Endpoint(url, key, settings.model or served_model(url, key), False)
     from filelock import FileLock
 
-    name = chat_model(settings)
-    file = _model_file(name)
+    model = find(chat_model(settings))
+    wanted = (model.file, model.lora, settings.context_tokens)
     with FileLock(home.engine_file().with_suffix(".lock")):
         record = _running()
-        if record and (record.file, record.context_tokens) != (str(file), settings.context_tokens):
+        if record and (record.file, record.lora, record.context_tokens) != wanted:
             _end(record)
             record = None
-        record = record or _start(name, file, settings)
+        record = record or _start(model, settings)
     return Endpoint(f"http://127.0.0.1:{record.port}/v1", record.key, record.model, True)
 
 
@@ -111,10 +126,10 @@ def _running() -> Record | None:
     return record if answer.status_code == httpx.codes.OK else None
 
 
-def _start(name: str, file: Path, settings: Settings) -> Record:
+def _start(model: Loaded, settings: Settings) -> Record:
     home.engine_file().unlink(missing_ok=True)
     log = home.logs_dir() / "engine.log"
-    command = [sys.executable, "-m", "tutor.engine.server", name, str(file)]
+    command = [sys.executable, "-m", "tutor.engine.server", model.name, model.file, model.lora]
     command += [str(settings.context_tokens), str(settings.engine_idle_s)]
     # The key goes through the environment: a command line is for every user to read.
     environment = os.environ | {"TUTOR_ENGINE_KEY": secrets.token_urlsafe(24)}

@@ -1,8 +1,8 @@
 """The engine process: llama-cpp-python's OpenAI-compatible server on loopback.
 
-Started by tutor.engine.process as `python -m tutor.engine.server NAME FILE CONTEXT IDLE_S`, with
-its key in TUTOR_ENGINE_KEY. It records itself in engine.json when the model is loaded, and ends
-after IDLE_S seconds without a request.
+Started by tutor.engine.process as `python -m tutor.engine.server NAME FILE LORA CONTEXT IDLE_S`,
+with its key in TUTOR_ENGINE_KEY. It records itself in engine.json when the model is loaded, and
+ends after IDLE_S seconds without a request.
 """
 
 from __future__ import annotations
@@ -72,14 +72,13 @@ async def serve(watch: Watch, listener: socket.socket, record: Record, idle_s: f
         _remove_record(record)
 
 
-def main(name: str, file: str, context_tokens: str, idle_s: str) -> None:
-    key = os.environ["TUTOR_ENGINE_KEY"]
-    listener = socket.create_server(("127.0.0.1", 0))
-    port = listener.getsockname()[1]
-    model = ModelSettings(
+def model_settings(name: str, file: str, lora: str, context_tokens: int) -> ModelSettings:
+    """Return how the tutor loads a model, whoever serves it. lora: empty for none."""
+    return ModelSettings(
         model=file,
         model_alias=name,
-        n_ctx=int(context_tokens),
+        lora_path=lora or None,
+        n_ctx=context_tokens,
         n_gpu_layers=-1,
         # Generation waits for memory, not for arithmetic: one thread a physical core.
         n_threads=psutil.cpu_count(logical=False) or 1,
@@ -88,10 +87,17 @@ def main(name: str, file: str, context_tokens: str, idle_s: str) -> None:
         logits_all=False,
         verbose=False,
     )
+
+
+def main(name: str, file: str, lora: str, context_tokens: str, idle_s: str) -> None:
+    key = os.environ["TUTOR_ENGINE_KEY"]
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    model = model_settings(name, file, lora, int(context_tokens))
     # A second face's question waits its turn rather than cutting the first one off.
     server = ServerSettings(host="127.0.0.1", port=port, api_key=key, interrupt_requests=False)
     watch = Watch(create_app(server_settings=server, model_settings=[model]), key)
-    record = Record(os.getpid(), port, key, name, file, int(context_tokens))
+    record = Record(os.getpid(), port, key, name, file, int(context_tokens), lora)
     asyncio.run(serve(watch, listener, record, float(idle_s)))
 
 

@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from tutor.base import home
 from tutor.base.db import open_db
+from tutor.progress.reviews import Reviews, m003_quiz
+from tutor.progress.sessions import Sessions, m002_sessions
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
 
 def m001_evidence_and_log(db: Database) -> None:
-    """evidence: one row a criterion of each check. events: lessons read, hints taken, questions."""
+    """evidence: one row a criterion of each check. events: lessons read, hints taken, files opened."""
     db.table("checks").create(
         {
             "id": int,
@@ -56,7 +58,7 @@ def m001_evidence_and_log(db: Database) -> None:
         db.table(table).create_index([column])
 
 
-MIGRATIONS = (m001_evidence_and_log,)
+MIGRATIONS = (m001_evidence_and_log, m002_sessions, m003_quiz)
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ class Progress:
 
     def __init__(self, db: Database) -> None:
         self.db = db
+        self.sessions = Sessions(db)
+        self.reviews = Reviews(db)
 
     def record_check(self, report: Any, at: float | None = None) -> None:
         """Keep a grader's report (exercises.report.Report) and one evidence row a criterion."""
@@ -108,7 +112,7 @@ class Progress:
             )
 
     def log(self, kind: str, subject: str, **detail: Any) -> None:
-        """Keep an event: kind is "lesson", "open", "run", "hint" or "question"."""
+        """Keep an event: kind is "lesson", "open", "run" or "hint"."""
         with self.db.conn:
             self.db.table("events").insert(
                 {
@@ -138,6 +142,15 @@ class Progress:
                 "SELECT DISTINCT subject FROM events WHERE kind = 'lesson'"
             )
         }
+
+    def last_exercise(self) -> str:
+        """Return the exercise that was opened, run, hinted at or checked last; "" for none."""
+        row = self.db.execute(
+            "SELECT subject FROM (SELECT at, subject FROM events WHERE kind IN "
+            "('open', 'run', 'hint') UNION ALL SELECT at, exercise FROM checks) "
+            "ORDER BY at DESC LIMIT 1"
+        ).fetchone()
+        return row[0] if row else ""
 
     def last_report(self, exercise: str) -> dict[str, Any] | None:
         """Return the last report of an exercise as plain data, or None."""

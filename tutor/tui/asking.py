@@ -26,24 +26,50 @@ class Problem:
 
 @dataclass
 class Library:
-    """The knowledge base, opened once, in the thread that uses it."""
+    """The knowledge base and the record, opened once, in the thread that uses them."""
 
     _kb: Any = field(default=None)
+    _record: Any = field(default=None)
 
     def kb(self) -> Any:
         if self._kb is None:
             self._kb = import_module("kb").open_kb()
         return self._kb
 
+    def record(self) -> Any:
+        if self._record is None:
+            self._record, _ = import_module("tutor.progress").open_progress()
+        return self._record
 
-async def relay(question: str, library: Library, hand_over: Callable[[Any], object]) -> None:
-    """Ask the agent and hand over its events. Cancelled, it closes the agent's generator, which
-    stops the engine's generation."""
-    agent = import_module("tutor.agent")
-    answering = agent.ask(question, library.kb(), settings=current())
-    async with aclosing(answering) as events:
-        async for event in events:
-            hand_over(event)
+
+@dataclass
+class Talk:
+    """The conversation on the screen: its session's number, None before its first question."""
+
+    session: int | None = None
+
+
+async def relay(
+    question: str,
+    library: Library,
+    talk: Talk,
+    hand_over: Callable[[Any], object],
+    own: bool = False,
+) -> None:
+    """Ask the next question of a conversation and hand over the agent's events. Cancelled, it
+    closes the agent's generator, which stops the engine's generation.
+
+    own: the model's own view is wanted.
+    """
+    session = import_module("tutor.agent").Session(library.record(), talk.session)
+    answering = session.ask(question, library.kb, settings=current(), own=own)
+    try:
+        async with aclosing(answering) as events:
+            async for event in events:
+                talk.session = session.id
+                hand_over(event)
+    finally:
+        talk.session = session.id
 
 
 def problem_of(future: Future[Any]) -> Problem | None:

@@ -50,8 +50,12 @@ def _actions(app: TutorApp) -> Iterator[Command]:
     study = app.study
     ask = say("the answer cites its sources", "回答会注明出处")
     yield Command(say("Ask a question", "提问"), ask, study.action_ask)
+    past = say("search them and go on from one", "搜索并从中继续")
+    yield Command(say("Past questions", "提问历史"), past, study.action_history)
     order = say("in the order of the plan", "按计划的顺序")
     yield Command(say("Next open exercise", "下一道未完成的练习"), order, study.action_next)
+    cards = say("the cards that are due", "复习到期的卡片")
+    yield Command(say("Quiz", "测验"), cards, study.action_quiz)
     yield Command(
         say("切换为中文 (Chinese)", "Switch to English（英文）"),
         say("the language of the interface", "界面语言"),

@@ -68,6 +68,13 @@ STUDY = (
         Bilingual("next open exercise", "下一道未完成的练习"),
     ),
     Key(
+        "z",
+        "quiz",
+        "z",
+        Bilingual("Quiz", "测验"),
+        Bilingual("the quiz cards that are due", "复习到期的测验卡片"),
+    ),
+    Key(
         "f1,question_mark",
         "app.help",
         "F1",
@@ -138,6 +145,23 @@ LINKS = (
     ),
 )
 
+CHAT = (
+    Key(
+        "ctrl+r",
+        "history",
+        "^r",
+        Bilingual("History", "历史"),
+        Bilingual("search past questions and go on from one", "搜索以往的提问并继续"),
+    ),
+    Key(
+        "ctrl+n",
+        "fresh",
+        "^n",
+        Bilingual("New", "新会话"),
+        Bilingual("begin a new session", "开始新的会话"),
+    ),
+)
+
 ASKING = (
     Key(
         "enter", "", "Enter", Bilingual("Send", "发送"), Bilingual("send the question", "发送问题")
@@ -159,6 +183,13 @@ ASKING = (
         Bilingual("Sources", "出处"),
         Bilingual("to the steps and sources", "切换到步骤和出处"),
     ),
+    *CHAT,
+)
+
+HISTORY = (
+    Key("enter", "", "Enter", Bilingual("Go on", "继续"), Bilingual("go on from it", "接着它继续")),
+    Key("down", "list", "↓", Bilingual("List", "列表"), Bilingual("to the list", "移到列表")),
+    Key("escape", "close", "Esc", Bilingual("Close", "关闭")),
 )
 
 EXERCISE = (
@@ -191,6 +222,32 @@ EXERCISE = (
     ),
 )
 
+QUIZ = (
+    Key(
+        "",
+        "",
+        "1–5",
+        Bilingual("Choose", "选择"),
+        Bilingual("choose an answer; rate what you recalled", "选择答案；给回忆打分"),
+    ),
+    Key(
+        "space",
+        "reveal",
+        "Space",
+        Bilingual("Show", "答案"),
+        Bilingual("show the answer; then the next card", "看答案；之后是下一张"),
+    ),
+    Key(
+        "enter",
+        "next",
+        "Enter",
+        Bilingual("Next", "下一张"),
+        Bilingual("next card; send a typed number", "下一张；提交输入的数"),
+    ),
+)
+
+QUIZ_NUMBER = (Key("enter", "", "Enter", Bilingual("Send", "提交")),)
+
 PASSAGE = (
     Key("escape,q,enter", "close", "Esc", Bilingual("Close", "关闭")),
     Key(
@@ -209,6 +266,8 @@ ALL: tuple[tuple[Bilingual, tuple[Key, ...]], ...] = (
     (Bilingual("Plan", "计划"), PLAN),
     (Bilingual("Lesson and unit", "课文与单元"), READING + LINKS),
     (Bilingual("Ask", "提问"), ASKING),
+    (Bilingual("Past questions", "提问历史"), HISTORY),
     (Bilingual("Exercise", "练习"), EXERCISE),
+    (Bilingual("Quiz", "测验"), QUIZ),
     (Bilingual("Passage", "原文"), PASSAGE),
 )

@@ -11,6 +11,7 @@ import curriculum
 if TYPE_CHECKING:
     from exercises.spec import Exercise
     from tutor.progress import Standing
+    from tutor.progress.reviews import Counts
 
 State = Literal["open", "begun", "done"]
 SYMBOLS: dict[State, str] = {"open": "○", "begun": "◐", "done": "●"}
@@ -40,6 +41,8 @@ class Snapshot:
     exercises: tuple[Exercise, ...] = ()
     standings: Mapping[str, Standing] = field(default_factory=dict)
     lessons: frozenset[str] = frozenset()
+    quiz: Mapping[str, Counts] = field(default_factory=dict)
+    """The cards of each unit that has some."""
 
     def of_unit(self, unit: str) -> tuple[Exercise, ...]:
         return tuple(e for e in self.exercises if e.unit == unit)
@@ -53,6 +56,13 @@ class Snapshot:
 
     def lesson_mark(self, unit: str) -> Mark:
         return Mark("done" if unit in self.lessons else "open")
+
+    def quiz_mark(self, unit: str) -> Mark:
+        """Cards known of all. They earn no points: a unit is done without them."""
+        counts = self.quiz[unit]
+        begun: State = "begun" if counts.new < counts.cards else "open"
+        state: State = "done" if counts.known == counts.cards else begun
+        return Mark(state, counts.known, counts.cards)
 
     def unit_mark(self, unit: str) -> Mark:
         """A unit is done when its lesson is read and each of its exercises passed."""

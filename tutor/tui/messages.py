@@ -8,11 +8,15 @@ from textual.message import Message
 
 
 class Noted(Message):
-    """Something for the record: kind is "lesson", "open", "run", "hint" or "question"."""
+    """Something for the record: kind is "lesson", "open", "run" or "hint"."""
 
     def __init__(self, kind: str, subject: str) -> None:
         self.kind, self.subject = kind, subject
         super().__init__()
+
+
+class Changed(Message):
+    """The agent or the quiz wrote to the record: it is to be read again."""
 
 
 class Checked(Message):

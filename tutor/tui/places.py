@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["unit", "lesson", "resources", "exercise", "ask"]
+Kind = Literal["unit", "lesson", "resources", "exercise", "quiz", "ask"]
 
 
 @dataclass(frozen=True)
 class Place:
-    """A page. `id` is a unit's id, or an exercise's ("week5/lora"); empty for `ask`."""
+    """A page. `id` is a unit's id, or an exercise's ("week5/lora"); empty for `ask`, and for the
+    quiz on all units."""
 
     kind: Kind
     id: str = ""

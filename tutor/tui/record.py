@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tutor.tui.marks import Snapshot, in_plan_order
 
 if TYPE_CHECKING:
+    from curriculum.quiz import Card
     from exercises.report import Report
     from tutor.progress import Progress
+    from tutor.progress.reviews import Asked, Rating
+    from tutor.progress.sessions import Turn
 
 T = TypeVar("T")
 
@@ -45,6 +48,25 @@ class Record:
     async def hints_taken(self, exercise: str) -> int:
         return await self._do(lambda: self._opened().hints_taken(exercise))
 
+    async def quiz(self, unit: str, week: int, at: float) -> list[Asked]:
+        """Return the cards to ask now, of a unit or ("") of all."""
+        return await self._do(lambda: self._opened().reviews.queue(unit, week, at))
+
+    async def review(
+        self, card: Card, rating: Rating, at: float, answer: str, seconds: float
+    ) -> float:
+        """Keep an answer; return when its card is due again."""
+        return await self._do(
+            lambda: self._opened().reviews.review(card, rating, at, answer=answer, seconds=seconds)
+        )
+
+    async def find_turns(self, words: str) -> list[Turn]:
+        """Return the past questions that hold the words, the latest first."""
+        return await self._do(lambda: self._opened().sessions.find(words))
+
+    async def turns(self, session: int) -> list[Turn]:
+        return await self._do(lambda: self._opened().sessions.turns(session))
+
     async def close(self) -> None:
         if self._progress is not None:
             await self._do(self._progress.close)
@@ -66,7 +88,8 @@ class Record:
         progress = self._opened()
         found = load_exercises()
         standings = {e.id: progress.standing(e.id) for e in found}
-        return Snapshot(found, standings, frozenset(progress.lessons_read()))
+        lessons = frozenset(progress.lessons_read())
+        return Snapshot(found, standings, lessons, progress.reviews.counts())
 
     async def _do(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
+import sqlite3
 from concurrent.futures import Future
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 from textual.message import Message
 from textual.widgets import Input, Markdown, Static
 
 from tutor.base.i18n import say
-from tutor.tui.asking import Library, Problem, problem_of, relay
+from tutor.tui.asking import Library, Problem, Talk, problem_of, relay
 from tutor.tui.background import Background
-from tutor.tui.keys import ASKING, Key, bindings
-from tutor.tui.messages import Noted
+from tutor.tui.keys import ASKING, CHAT, Key, bindings
+from tutor.tui.messages import Changed
 from tutor.tui.places import ASK
 from tutor.tui.widgets.link_row import LinkRow
-from tutor.tui.widgets.turn import Turn
+from tutor.tui.widgets.turn import OwnView, Turn
+
+if TYPE_CHECKING:
+    from tutor.progress.sessions import Turn as PastTurn
+    from tutor.tui.record import Record
 
 
 class AskPane(Vertical):
     """Questions go to the agent in its own thread; its events come back as messages."""
 
     KEYS: tuple[Key, ...] = ASKING
-    BINDINGS = bindings(())
+    BINDINGS = bindings(CHAT)
 
     class Heard(Message):
         """An event of the agent, for one turn."""
@@ -41,10 +47,12 @@ class AskPane(Vertical):
             self.turn, self.problem = turn, problem
             super().__init__()
 
-    def __init__(self, background: Background) -> None:
+    def __init__(self, background: Background, record: Record) -> None:
         super().__init__(id="pane-ask", classes="pane")
         self.place = ASK
         self._background = background
+        self._record = record
+        self._talk = Talk()
         self._library = Library()
         self._turn: Turn | None = None
         self._following = True
@@ -101,19 +109,23 @@ class AskPane(Vertical):
             event.input.clear()
             await self.ask(question)
 
-    async def ask(self, question: str) -> None:
-        """Start answering a question; returns at once."""
+    async def ask(self, question: str, own: bool = False) -> None:
+        """Start answering the conversation's next question; returns at once. own: with the
+        model's own view."""
         self.query_one("#welcome").display = False
         turn = self._turn = Turn(question)
         conversation = self.query_one("#conversation", VerticalScroll)
         await conversation.mount(turn)
         self._following = True
         conversation.scroll_end(animate=False)
-        self.post_message(Noted("question", question))
-        work = relay(
-            question, self._library, lambda event: self.post_message(self.Heard(turn, event))
+        asking = relay(
+            question,
+            self._library,
+            self._talk,
+            lambda event: self.post_message(self.Heard(turn, event)),
+            own,
         )
-        self._work = self._background.submit(work)
+        self._work = self._background.submit(asking)
         self._work.add_done_callback(
             lambda future: self.post_message(self.Ended(turn, problem_of(future)))
         )
@@ -138,6 +150,55 @@ class AskPane(Vertical):
         await message.turn.end(message.problem)
         if self._turn is message.turn:
             self._turn = None
+        if message.turn.answer is not None and message.turn.answer.exercise:
+            self.post_message(Changed())  # a hint was taken
+
+    @on(LinkRow.Opened)
+    async def _opened(self, event: LinkRow.Opened) -> None:
+        if isinstance(event.target, OwnView):
+            event.stop()
+            if not self.busy:
+                await self.ask(event.target.question, own=True)
+
+    # Sessions
+
+    async def action_fresh(self) -> None:
+        """Begin a new session."""
+        await self._clear(Talk())
+        self.query_one("#welcome").display = True
+        self.focus_view()
+
+    @work
+    async def action_history(self) -> None:
+        from tutor.tui.screens.history import HistoryScreen
+
+        chosen = await self.app.push_screen_wait(HistoryScreen(self._record))
+        try:
+            if chosen is not None:
+                await self._resume(chosen)
+        except sqlite3.Error as error:
+            self.notify(str(error), severity="error", markup=False)
+
+    async def _resume(self, chosen: PastTurn) -> None:
+        """Show the session of a past question, at that question; what is asked next goes on from
+        its end."""
+        past = await self._record.turns(chosen.session)
+        await self._clear(Talk(chosen.session))
+        self.query_one("#welcome").display = False
+        answer_of = import_module("tutor.agent").answer_of
+        turns = [Turn(turn.question) for turn in past]
+        await self.query_one("#conversation").mount_all(turns)
+        for turn, kept in zip(turns, past, strict=True):
+            await turn.recall(answer_of(kept))
+        shown = turns[[kept.id for kept in past].index(chosen.id)]
+        self.call_after_refresh(shown.scroll_visible, animate=False, top=True)
+        self.focus_view()
+
+    async def _clear(self, talk: Talk) -> None:
+        await self.stop()
+        self._talk = talk
+        self._following = False
+        await self.query(Turn).remove()
 
     @on(Markdown.LinkClicked)
     def _mark_clicked(self, event: Markdown.LinkClicked) -> None:

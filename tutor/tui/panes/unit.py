@@ -75,6 +75,8 @@ class UnitPane(VerticalScroll):
         yield Static(say("Practice", "实践"), classes="below heading")
         for practice in self.unit.practice:
             yield self._practice(practice)
+        if self.unit.id in self._snapshot.quiz:
+            yield _row(Place("quiz", self.unit.id), self._quiz_row)
         yield Static(say("Read", "阅读"), classes="below heading", id="resources-heading")
         lesson = Place("lesson", self.unit.id)
         yield _row(lesson, lambda: self._lesson_row())
@@ -94,6 +96,18 @@ class UnitPane(VerticalScroll):
             (f"{symbol} ", "$primary"),
             str(practice.text),
             (f"   {practice.exercise}  {mark.score if mark else ''}", "$foreground 60%"),
+        )
+
+    def _quiz_row(self) -> Content:
+        counts, mark = self._snapshot.quiz[self.unit.id], self._snapshot.quiz_mark(self.unit.id)
+        figures = say(
+            f"   {counts.due} due, {counts.new} new, {mark.score} known",
+            f"   到期 {counts.due}，未学 {counts.new}，已掌握 {mark.score}",
+        )
+        return Content.assemble(
+            (f"{mark.symbol} ", "$primary"),
+            (say("Quiz", "测验"), "bold"),
+            (figures, "$foreground 60%"),
         )
 
     def _lesson_row(self) -> Content:

@@ -26,7 +26,7 @@ from tutor.tui.background import Background
 from tutor.tui.config import current
 from tutor.tui.keys import PLAN, STUDY, Key, bindings
 from tutor.tui.marks import Snapshot
-from tutor.tui.messages import Checked, Noted
+from tutor.tui.messages import Changed, Checked, Noted
 from tutor.tui.places import ASK, Place
 from tutor.tui.record import Record, load_exercises
 from tutor.tui.widgets.key_bar import KeyBar
@@ -41,6 +41,7 @@ PANES = {
     "unit": ("tutor.tui.panes.unit", "UnitPane"),
     "resources": ("tutor.tui.panes.unit", "UnitPane"),
     "lesson": ("tutor.tui.panes.lesson", "LessonPane"),
+    "quiz": ("tutor.tui.panes.quiz", "QuizPane"),
     "ask": ("tutor.tui.panes.ask", "AskPane"),
     "exercise": ("tutor.tui.panes.exercise", "ExercisePane"),
 }
@@ -117,7 +118,9 @@ class StudyScreen(Screen[None]):
 
     def _parts_for(self, place: Place) -> tuple[Any, ...]:
         if place.kind == "ask":
-            return (self.background,)
+            return (self.background, self.record)
+        if place.kind == "quiz":
+            return (self.record,)
         if place.kind == "exercise":
             from exercises.spec import find_one
 
@@ -173,6 +176,14 @@ class StudyScreen(Screen[None]):
 
     def action_ask(self) -> None:
         self.visit(ASK)
+
+    def action_quiz(self) -> None:
+        self.visit(Place("quiz"))
+
+    @work(exclusive=True, group="go")
+    async def action_history(self) -> None:
+        await self.go(ASK)
+        self.page.action_history()
 
     @work(exclusive=True, group="next")
     async def action_next(self) -> None:
@@ -261,9 +272,16 @@ class StudyScreen(Screen[None]):
     async def _checked(self, event: Checked) -> None:
         await self._keep(self.record.keep(event.report))
 
-    async def _keep(self, writing: Any) -> None:
+    @on(Changed)
+    @work(group="record")
+    async def _changed(self) -> None:
+        await self._keep()
+
+    async def _keep(self, writing: Any = None) -> None:
+        """Write to the record, unless the agent has, and show what it now says."""
         try:
-            await writing
+            if writing is not None:
+                await writing
             await self._take_stock()
         except (TutorError, sqlite3.Error, OSError) as error:
             self._complain(error)

@@ -1,4 +1,5 @@
-"""The plan: ten units with their marks; under each its lesson, resources and exercises."""
+"""The plan: ten units with their marks; under each its lesson, resources, exercises
+and quiz."""
 
 from __future__ import annotations
 
@@ -37,6 +38,7 @@ class PlanTree(Tree[Place]):
         self._snapshot = Snapshot()
         self._units: dict[str, TreeNode[Place]] = {}
         self._exercises: dict[str, str] = {}
+        self._quizzes: set[str] = set()
 
     def on_mount(self) -> None:
         for unit in curriculum.units():
@@ -46,12 +48,15 @@ class PlanTree(Tree[Place]):
             self._units[unit.id] = node
 
     def show(self, snapshot: Snapshot) -> None:
-        """Show marks and points; add the exercises the first time."""
+        """Show marks and points; add the exercises and quizzes the first time."""
         self._snapshot = snapshot
         for exercise in snapshot.exercises:
             if exercise.unit in self._units and exercise.id not in self._exercises:
                 self._units[exercise.unit].add_leaf("", Place("exercise", exercise.id))
                 self._exercises[exercise.id] = exercise.unit
+        for unit in snapshot.quiz.keys() - self._quizzes:
+            self._units[unit].add_leaf("", Place("quiz", unit))
+            self._quizzes.add(unit)
         self.retell()
 
     def retell(self) -> None:
@@ -111,6 +116,8 @@ class PlanTree(Tree[Place]):
             return self._snapshot.unit_mark(place.id)
         if place.kind == "lesson":
             return self._snapshot.lesson_mark(place.id)
+        if place.kind == "quiz":
+            return self._snapshot.quiz_mark(place.id)
         for exercise in self._snapshot.exercises:
             if exercise.id == place.id:
                 return self._snapshot.exercise_mark(exercise)
@@ -123,6 +130,8 @@ class PlanTree(Tree[Place]):
             return say("Lesson", "课文")
         if place.kind == "resources":
             return say("Resources", "参考资料")
+        if place.kind == "quiz":
+            return say("Quiz", "测验")
         found = (e for e in self._snapshot.exercises if e.id == place.id)
         return next((str(e.spec.title) for e in found), place.id)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import dataclass
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -15,10 +16,18 @@ from kb import Passage
 from tutor.agent import events
 from tutor.base.i18n import say
 from tutor.tui.asking import Problem
+from tutor.tui.places import Place
 from tutor.tui.widgets.link_row import LinkRow
 
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 MARK = re.compile(r"\[(\d{1,2})\](?!\()")
+
+
+@dataclass(frozen=True)
+class OwnView:
+    """What a row leads to: the model's own view of a question."""
+
+    question: str
 
 
 class Turn(Vertical):
@@ -65,6 +74,13 @@ class Turn(Vertical):
             case events.Done(answer):
                 await self._done(answer)
 
+    async def recall(self, answer: events.Answer | None) -> None:
+        """Show what was answered in the past; None where nothing was."""
+        if answer is None:
+            await self.end(stopped=True)
+        else:
+            await self._done(answer)
+
     async def end(self, problem: Problem | None = None, stopped: bool = False) -> None:
         """Nothing more will come."""
         if not self.running:
@@ -110,9 +126,7 @@ class Turn(Vertical):
             self._stream = None
         for citation in answer.citations:
             await self._cite(citation)
-        if answer.nearest:
-            rows = [LinkRow(p, lambda p=p: nearest_row(p)) for p in answer.nearest]  # type: ignore[misc]
-            await self.query_one(".sources").mount_all(rows)
+        await self.query_one(".sources").mount_all(_rows_after(answer))
         self.set_class(not answer.covered, "-uncovered")
         self._text = answer.text or self._text
         # The marks become links now: while the text streams, half a mark may stand at its end.
@@ -151,10 +165,43 @@ class Turn(Vertical):
         if self.answer is None:
             return Content(say("No answer came.", "没有得到回答。"))
         spent = f"{self.answer.seconds:.1f} s"
+        if self.answer.own_view:
+            text = say("The model's own view, no source", "模型自己的看法，没有出处")
+            return Content.assemble((f"◌ {text}", "$text-warning"), f"  {spent}")
+        if self.answer.exercise:
+            return Content("")
         if not self.answer.covered:
             text = say("Not covered by your sources", "资料中没有涵盖")
             return Content.assemble((f"◌ {text}", "$text-warning"), f"  {spent}")
         return Content(spent)
+
+
+def _rows_after(answer: events.Answer) -> list[LinkRow]:
+    """The rows below the sources: what is nearest, where to read on, what else can be asked."""
+    rows = [LinkRow(p, lambda p=p: nearest_row(p)) for p in answer.nearest]  # type: ignore[misc]
+    if where := answer.read_on:
+        target = Place("lesson", where.unit) if where.unit else where.url
+        rows.append(LinkRow(target, lambda: read_on_row(where)))
+    if answer.exercise:
+        rows.append(LinkRow(Place("exercise", answer.exercise), lambda: exercise_row(answer)))
+    if not (answer.covered or answer.own_view):
+        rows.append(LinkRow(OwnView(answer.question), own_view_row))
+    return rows
+
+
+def read_on_row(where: events.ReadOn) -> Content:
+    """Where to read on: the lesson's section or the document."""
+    return Content.assemble((say("Read on: ", "延伸阅读："), "$foreground 60%"), where.title)
+
+
+def exercise_row(answer: events.Answer) -> Content:
+    return Content.assemble((say("Exercise: ", "练习："), "$foreground 60%"), answer.exercise)
+
+
+def own_view_row() -> Content:
+    """The offer to hear the model without sources."""
+    text = say("Ask for the model's own view, without sources", "听模型自己的看法（没有出处）")
+    return Content.assemble(("? ", "$text-warning"), text)
 
 
 def source_row(number: int, passage: Passage) -> Content:

@@ -1,0 +1,124 @@
+"""The body of a chat completion: server-sent events, read whatever the server puts between them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tutor.base.text import printable
+
+if TYPE_CHECKING:
+    import httpx
+
+LINE_BYTES = 2**20
+CHARACTERS_PER_TOKEN = 32
+"""No tokenizer's tokens are longer on average: what goes beyond is a server that does not stop."""
+
+
+class ProtocolError(Exception):
+    """The server's answer is no chat completion."""
+
+
+class ServerError(Exception):
+    """The server reported an error in the middle of its answer; its own words."""
+
+
+@dataclass(frozen=True)
+class _Text:
+    content: str | None = None
+
+
+@dataclass(frozen=True)
+class _Choice:
+    delta: _Text | None = None
+    message: _Text | None = None
+    """In place of delta where the server does not stream."""
+    finish_reason: str | None = None
+
+
+@dataclass(frozen=True)
+class _Event:
+    choices: list[_Choice] = field(default_factory=list)
+    error: Any = None
+
+
+async def pieces(
+    response: httpx.Response, max_tokens: int, stall_s: float
+) -> AsyncGenerator[str, None]:
+    """Yield the answer's text, made printable, as it arrives.
+
+    Raises httpx.ReadTimeout where no text came for stall_s seconds though something else did,
+    httpx.RemoteProtocolError where the answer breaks off, ServerError and ProtocolError.
+    """
+    import httpx
+
+    left = max_tokens * CHARACTERS_PER_TOKEN
+    understood = finished = False
+    waiting_since = time.monotonic()
+    async for line in _lines(response):
+        if time.monotonic() - waiting_since > stall_s:
+            raise httpx.ReadTimeout("nothing but keep-alive lines")
+        event = _event(line)
+        if event == "[DONE]":
+            return
+        if not isinstance(event, _Event):
+            continue
+        understood = True
+        if event.error:
+            raise ServerError(_message(event.error))
+        for choice in event.choices:
+            finished = finished or choice.finish_reason is not None
+            said = choice.delta or choice.message
+            if said and said.content:
+                waiting_since = time.monotonic()
+                left -= len(said.content)
+                yield printable(said.content)
+        if left < 0:
+            return
+    if not understood:
+        raise ProtocolError("no chat completion")
+    if not finished:
+        raise httpx.RemoteProtocolError("the stream ended before [DONE]")
+
+
+async def _lines(response: httpx.Response) -> AsyncIterator[bytes]:
+    """Yield the body's lines; one that is plain JSON, of a server that does not stream, as a whole.
+
+    Not httpx's own: it also parts lines at U+2028 and the like, which many a server's JSON holds.
+    """
+    whole = response.headers.get("content-type", "").startswith("application/json")
+    rest = b""
+    async for chunk in response.aiter_bytes():
+        rest += chunk
+        if not whole:
+            *lines, rest = rest.split(b"\n")
+            for line in lines:
+                yield line
+        if len(rest) > LINE_BYTES:
+            raise ProtocolError("a line without an end")
+    if rest:
+        yield rest
+
+
+def _event(line: bytes) -> _Event | str | None:
+    """Read one line: an event, "[DONE]", or None for a comment, a blank or nonsense."""
+    data = line.removeprefix(b"data:").strip()
+    if data == b"[DONE]":
+        return "[DONE]"
+    if not data.startswith(b"{"):
+        return None
+    try:
+        event = msgspec.json.decode(data, type=_Event)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return event if event.choices or event.error else None
+
+
+def _message(error: Any) -> str:
+    if isinstance(error, dict) and isinstance(error.get("message"), str):
+        error = error["message"]
+    return printable(str(error))[:300]
