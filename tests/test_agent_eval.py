@@ -467,3 +467,10 @@ def test_three_development_questions_with_the_small_model(home, shared, smollm2,
     assert all(row.answer and row.total_s >= row.first_token_s > 0 for row in own)
     assert all(len(row.prompt_tokens) == row.calls for row in rows)
     assert max(count for row in own for count in row.prompt_tokens) > 50
+
+
+def test_a_quotation_counts_and_is_told_apart() -> None:
+    found = score("It saves some. [1]\n\nIn the source's words: “saves 0.37 bits” [2]")
+    assert found.right and not found.right_in_own_words
+    assert score("It saves 0.37 bits. [2]").right_in_own_words
+    assert not score("No idea. [1]\n\n> saves 0.37 bits").right, "an excerpt beside it"

@@ -48,7 +48,9 @@ def test_an_endless_sentence_is_not_quoted() -> None:
 
 
 def test_links_fences_and_bullets_are_left_out() -> None:
-    text = "- See [beam search](https://example.org/x) for more.\n\n```python\n\nbeam_search(5)"
+    text = (
+        "> [!TIP] See [beam search](https://example.org/x) for more.\n\n```python\n\nbeam_search(5)"
+    )
     quote = quotes.pick(evidence("beam search", text), "")
     assert quote is not None and quote.text.startswith("See beam search for more.")
     assert "```" not in quote.text and "example.org" not in quote.text
@@ -69,9 +71,9 @@ def test_an_answer_ends_with_the_sources_words(home) -> None:
     answer = answer_of(
         run("what does double quantization save?", FewPassages(DQ), "It saves bits.")[0]
     )
-    first, _, quoted = answer.text.partition("\n\n> ")
+    first, _, quoted = answer.text.partition("\n\nIn the source's words: “")
     assert first == "It saves bits. [1]"
-    assert "0.373 bits per parameter" in quoted and quoted.endswith("[1]")
+    assert "0.373 bits per parameter" in quoted and quoted.endswith("” [1]")
     assert [c.number for c in answer.citations] == [1]
 
 

@@ -68,7 +68,7 @@ def store(home: Path, minilm: Path) -> Store:
 
 def test_an_index_tunes_itself_when_it_has_changed(store, monkeypatch) -> None:
     assert not tune.due(store), "too small to learn from"
-    with pytest.raises(TutorError, match="too small|太小"):
+    with pytest.raises(TutorError, match=r"too small|太小"):
         tune.tune(store, lambda *_: None)
     monkeypatch.setattr(tune, "LEAST", 20)
     monkeypatch.setattr(tune, "HELD_OUT", 0.2)

@@ -21,6 +21,7 @@ HEAVY = {
     "numpy",
     "pandas",
     "fastapi",
+    "fsrs",
 }
 
 
@@ -40,7 +41,8 @@ def test_help_imports_next_to_nothing(home) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["plan"], ["progress"], ["model", "list"], ["lesson", "week5", "--raw"]]
+    "command",
+    [["plan"], ["progress"], ["model", "list"], ["lesson", "week5", "--raw"], ["quiz", "--due"]],
 )
 def test_reading_commands_import_nothing_heavy(home, command) -> None:
     found = imported(f"from tutor.cli import cli; cli({command!r}, standalone_mode=False)")

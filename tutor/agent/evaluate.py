@@ -54,6 +54,7 @@ class Row:
     answerable: bool
     answer: str = ""
     right: bool = False
+    right_in_own_words: bool = False
     refused: bool = False
     marks: int = 0
     right_marks: int = 0
@@ -90,6 +91,7 @@ class Summary:
 
     right: share of the answerable questions answered right. told_uncovered: share of the others
     that were told so. wrongly_refused: share of the answerable ones that were told so too.
+    right_in_own_words: right without the source's words with which the tutor's answers end.
     citation_precision: share of the citation marks that are right; with _strict, only a gold quote
     or all facts of the question count. invalid_steps, foreign_citations: how many.
     first_token_s, total_s: over the answers. prompt_tokens: over the calls of the model.
@@ -98,6 +100,7 @@ class Summary:
 
     n: int
     right: float | None
+    right_in_own_words: float | None
     told_uncovered: float | None
     wrongly_refused: float | None
     citation_precision: float | None
@@ -273,6 +276,9 @@ def _summary(rows: list[Row]) -> Summary:
     return Summary(
         n=len(rows),
         right=_share(sum(row.right for row in answerable), len(answerable)),
+        right_in_own_words=_share(
+            sum(row.right_in_own_words for row in answerable), len(answerable)
+        ),
         told_uncovered=_share(
             sum(row.right for row in rows if not row.answerable), len(rows) - len(answerable)
         ),

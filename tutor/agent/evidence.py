@@ -14,7 +14,7 @@ PASSAGES = 5
 """How many passages a search adds; each costs the model about a second of reading. With excerpts of
 prompts.PASSAGE_CHARACTERS, five hold the facts of 79% of the development questions, four 74%."""
 MOST = 7
-STRONG = 0.6
+STRONG = 0.5
 """Share of the question's words in one passage from which a further search is not worth its time."""
 
 

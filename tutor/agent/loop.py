@@ -16,6 +16,9 @@ from tutor.agent.writer import AnswerWriter
 from tutor.base.i18n import Language, detect
 from tutor.base.settings import Settings
 
+MOST_WORDS = 150
+"""Of an answer, its quotation included: what one reads before opening the source."""
+
 if TYPE_CHECKING:
     from llama_index.core.workflow.handler import WorkflowHandler
 
@@ -117,7 +120,9 @@ def _quotation(found: Evidence, writer: AnswerWriter) -> quotes.Quote | None:
     carry gets them where the evidence is strong: then it is the model that missed it."""
     if tools.is_own(found.passages[0]) if found.passages else True:
         return None
-    return quotes.pick(found, writer.text) if writer.holds or found.is_strong() else None
+    room = min(quotes.MOST_WORDS, MOST_WORDS - quotes.length(writer.text))
+    carried = writer.holds or found.is_strong()
+    return quotes.pick(found, writer.text, room) if carried and room > 0 else None
 
 
 async def _end(run: WorkflowHandler) -> None:

@@ -28,7 +28,7 @@ REPEATED = 0.8
 """Share of a quotation's words in the answer from which on it would only be said twice."""
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[^a-z\s])|(?<=[。！？；])|\n+(?=[-*|#\d])|\n\n+")
-_BULLET = re.compile(r"^(?:[-*+]\s+|#+\s+)")
+_BULLET = re.compile(r"^(?:[-*+>]\s+|#+\s+|\[![A-Z]+\]\s*)+")
 _FENCE = re.compile(r"^`{3}\w*$")
 _WORD = re.compile(r"[\u3400-\u9fff]|[A-Za-z0-9][\w'.%-]*")
 

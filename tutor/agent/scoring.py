@@ -6,7 +6,8 @@ right: every list of `facts` has a member in the answer's own prose (case does n
   when it is told so.
 told so (refused): the prose says that the sources do not cover the question, and nothing is cited.
 own prose: without marks and quoted lines (those that begin with ">"), the first 150 words or 300
-  Chinese characters of it; in mixed text two characters count as one word.
+  Chinese characters of it; in mixed text two characters count as one word. The quotation with which
+  the tutor's answers end is part of the answer and of its length; `right_in_own_words` leaves it out.
 a right citation: a mark whose passage holds a gold quote, or the facts that the mark's sentence
   states; where that sentence states none of them, all the question's facts. A mark under an
   unanswerable question is never right.
@@ -26,6 +27,7 @@ import msgspec
 from kb import Passage
 from kb.evaluate import Question as PlacedQuestion
 from kb.evaluate import answers as holds_quote
+from tutor.agent.writer import QUOTATION
 from tutor.base.errors import TutorError
 from tutor.base.i18n import say
 
@@ -88,6 +90,7 @@ class Score:
     missing: the lists of facts of which nothing stands in the prose."""
 
     right: bool
+    right_in_own_words: bool
     refused: bool
     marks: int
     right_marks: int
@@ -132,14 +135,17 @@ def score(
 ) -> Score:
     """Score an answer; cited: mark number: passage; retrieved: what the system's searches gave."""
     own = prose(text)
+    unquoted = prose(QUOTATION.sub("", text))
     missing = tuple(fact for fact in question.facts if not _holds(own, fact))
     known = {(passage.id, passage.doc) for passage in retrieved}
     marked = marks(text)
     meant = [(sentence, cited.get(number)) for sentence, number in marked]
     true = [(s, p) for s, p in meant if p is not None and (p.id, p.doc) in known]
     refused = says_uncovered(own) and not marked
+    right = refused != question.answerable and not (question.answerable and missing)
     return Score(
-        right=refused != question.answerable and not (question.answerable and missing),
+        right=right,
+        right_in_own_words=right and all(_holds(unquoted, fact) for fact in question.facts),
         refused=refused,
         marks=len(marked),
         right_marks=sum(supports(p, question, sentence) for sentence, p in true),

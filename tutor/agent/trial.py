@@ -21,8 +21,8 @@ from tutor.engine.process import find
 from tutor.engine.serve import serving
 from tutor.workshop.gates import Behaviour
 
-QUESTIONS = 8
-CHINESE_EVERY = 4
+QUESTIONS = 6
+CHINESE_EVERY = 3
 
 
 def behaviour(model: str, kb: KnowledgeBase, questions: list[str] | None = None) -> Behaviour:
@@ -54,7 +54,7 @@ def grader(kb: KnowledgeBase, file: Path, count: int) -> Callable[[str], tuple[i
 
 
 def sample(kb: KnowledgeBase, count: int = QUESTIONS) -> list[str]:
-    """Return questions about terms that the knowledge base holds, one in four in Chinese."""
+    """Return questions about terms that the knowledge base holds, one in three in Chinese."""
     terms = [
         (chinese, english[0])
         for chinese in sorted(glossary.chinese_terms())

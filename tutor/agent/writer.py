@@ -25,6 +25,12 @@ _SENTENCE_END = re.compile(
 _OPEN_MARK = re.compile(r"\s*(\[[A-Za-z]*\s?[\d,，、\s]*)?$")
 """The end of an unfinished sentence that may yet turn out to be a mark."""
 
+_QUOTED = {"en": ("In the source's words: “", "”"), "zh": ("原文：“", "”")}
+QUOTATION = re.compile(r"(?:In the source's words: |原文：)“.*”", re.DOTALL)
+"""The source's own words in an answer's text."""
+_STOPS = re.compile(r"([.。])(?:\s*[.。])+$")
+"""What is left of a sentence's end when the mark between two full stops is taken out."""
+
 _FULL_WIDTH = ("。", "！", "？", "；", "）", "”")
 
 _REFUSALS = (
@@ -111,8 +117,9 @@ class AnswerWriter:
         """Let the source say it in its own words, below what the model wrote."""
         self._quoted = True
         lead = "\n\n" if self.text.strip() else ""
-        yield self._token(f"{lead}> {quote.text}")
-        yield from self._cite(quote.passage, " ")
+        before, after = _QUOTED[self.found.lang]
+        yield self._token(f"{lead}{before}{quote.text}{after}")
+        yield from self._cite(quote.passage, "" if self.found.lang == "zh" else " ")
 
     def _may_repeat(self, part: str) -> bool:
         """Tell whether a sentence is, so far, the beginning of one that adds nothing."""
@@ -130,7 +137,7 @@ class AnswerWriter:
             return
         clean, named = take_marks(sentence)
         line_end = "\n" if sentence.endswith("\n") else ""
-        clean = clean.rstrip()
+        clean = _STOPS.sub(r"\1", clean.rstrip())
         self._repeats = clean.strip() in self._stale()
         if self._repeats:
             return

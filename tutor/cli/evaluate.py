@@ -153,6 +153,10 @@ def _figures(reports: dict[str, Report]) -> Table:
 
     lines: list[tuple[str, Callable[[Summary], str]]] = [
         (say("right (answerable)", "答对（可答）"), lambda s: _share(s.right)),
+        (
+            say("  without the quotation", "  不计所附原文"),
+            lambda s: _share(s.right_in_own_words),
+        ),
         (say("told uncovered", "如实告知未涵盖"), lambda s: _share(s.told_uncovered)),
         (say("wrongly refused", "误拒"), lambda s: _share(s.wrongly_refused)),
         (say("citation precision", "引用准确率"), lambda s: _share(s.citation_precision)),
