@@ -87,7 +87,7 @@ def coded(home: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Store, np.ndarra
 
 
 def test_codes_find_nearly_all_of_the_nearest(coded) -> None:
-    store, rows, _ids = coded
+    store, rows, ids = coded
     shares = []
     for query in rows[:20] + 0.05 * np.random.default_rng(1).normal(size=(20, 384)):
         query = (query / np.linalg.norm(query)).astype(np.float32)
@@ -104,7 +104,7 @@ def test_codes_find_nearly_all_of_the_nearest(coded) -> None:
 
 
 def test_codes_keep_to_what_is_allowed_and_add_what_is_wanted(coded) -> None:
-    store, rows, _ids = coded
+    store, rows, ids = coded
     allowed = ids[1::7]
     farthest = [allowed[row] for row in np.argsort(rows[1::7] @ rows[0])[:3]]
     found = Vectors(store).near(rows[0], 50, wanted=farthest, allowed=allowed)
