@@ -44,31 +44,30 @@ PARTS: dict[str, Callable[[], Any]] = {
     "meaning only": lambda: changed(search, "WORDS", 0.0),
     "ranks fused, not scores": lambda: changed(search, "fuse", by_rank),
     "no lift by the document": lambda: changed(search, "LIFT", 0.0),
-    "no preference for papers": lambda: changed(search, "PRIMARY", 0.0),
     "no terms in English": lambda: changed(search, "TRANSLATED", 0.0),
     "headings count as text": lambda: changed(store, "HEADING_WEIGHT", 1.0),
     "headings not searched": lambda: changed(store, "HEADING_WEIGHT", 0.0),
+    "no question adapter": lambda: changed(search.KnowledgeBase, "_adapter", None),
     "no long forms": lambda: changed(words, "_LONG_FORMS", {}),
 }
 
 
-def row(kb: search.KnowledgeBase, questions: list[Question]) -> str:
-    result = evaluate(kb, questions)
-    by = result.by
+def row(questions: list[Question]) -> str:
+    result = evaluate(search.open_kb(), questions)
+    by = result.by_language
     hits = " ".join(f"{by[lang].hit_5:>8.3f}" for lang in ("en", "zh") if lang in by)
-    whole = by["all"]
+    whole = result.overall
     return f"{whole.hit_1:>8.3f} {whole.hit_5:>8.3f} {whole.mrr:>8.3f} {hits}"
 
 
 def main(paths: list[Path]) -> None:
-    kb = search.open_kb()
     for path in paths:
         questions = [question for question in read_questions(path) if question.gold]
         print(f"{path.name}: {len(questions)} questions with an answer")
         print(f"{'':26}{'hit@1':>8} {'hit@5':>8} {'MRR':>8} {'en':>8} {'zh':>8}")
         for name, change in PARTS.items():
             with change():
-                print(f"{name:26}{row(kb, questions)}", flush=True)
+                print(f"{name:26}{row(questions)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -16,6 +16,8 @@ from tutor.base.errors import TutorError
 from tutor.base.i18n import say
 
 DEEP = 50
+
+Q = TypeVar("Q")
 
 
 @dataclass(frozen=True)
@@ -118,12 +120,17 @@ def read_questions(path: Path) -> list[Question]:
 
     Raises TutorError naming the line that is not a question.
     """
+    return read_lines(path, Question)
+
+
+def read_lines(path: Path, kind: type[Q]) -> list[Q]:
+    """Read a question set as questions of some kind; raises as `read_questions`."""
     questions = []
     for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
         if not line.strip():
             continue
         try:
-            questions.append(msgspec.json.decode(line, type=Question))
+            questions.append(msgspec.json.decode(line, type=kind))
         except msgspec.DecodeError as error:
             raise TutorError(
                 say(f"{path}, line {number}: {error}", f"{path} 第 {number} 行：{error}")

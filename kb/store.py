@@ -311,16 +311,6 @@ class Store:
         rows = self.db.execute(f"SELECT id, document_id FROM passages WHERE id IN ({marks})", ids)
         return dict(rows.fetchall())
 
-    def of_source(self, source: str, ids: Sequence[int]) -> set[int]:
-        """Return those of the passages whose document comes from the source."""
-        marks = ",".join("?" * len(ids))
-        rows = self.db.execute(
-            "SELECT p.id FROM passages p JOIN documents d ON d.id = p.document_id "
-            f"WHERE d.source = ? AND p.id IN ({marks})",
-            [source, *ids],
-        )
-        return {id_ for (id_,) in rows}
-
     def by_words(
         self, match: str, limit: int, allowed: frozenset[int] | None = None
     ) -> dict[int, float]:

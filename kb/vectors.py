@@ -34,6 +34,8 @@ SAMPLE = 4096
 """Vectors that stand for all where a mean or a median is wanted."""
 BATCH = 16_384
 """Vectors coded at a time."""
+TINY = 1e-9
+"""Stands for 0 where something is divided by it."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,7 @@ class Codes:
     bits: NDArray[np.uint64]
     """(dimensions / 64, n): the same word of all codes lies together, as it is read."""
     length: NDArray[np.float32]
-    """(n,): |x - mean|^2 / |x - mean|_1."""
+    """(n,): |x - mean|^2 / |x - mean|_1; 0 where x is the mean."""
     mean: NDArray[np.float32]
 
     @staticmethod
@@ -173,7 +175,8 @@ class Codes:
             centred = rows - mean
             ids.append(some)
             bits.append(_packed(centred > 0))
-            lengths.append((centred**2).sum(axis=1) / np.abs(centred).sum(axis=1))
+            total = np.abs(centred).sum(axis=1)
+            lengths.append((centred**2).sum(axis=1) / np.maximum(total, TINY))
         columns = np.ascontiguousarray(np.concatenate(bits).T)
         return Codes(version, np.concatenate(ids), columns, np.concatenate(lengths), mean)
 

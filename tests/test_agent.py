@@ -251,4 +251,5 @@ def test_a_long_passage_is_cut_to_the_sentences_that_matter() -> None:
 def test_names_and_numbers_of_a_question() -> None:
     found = names("Does use_rslora in LoraConfig or peft.LoraConfig(r=8) beat GPT-7 on SQuAD?")
     assert found == ["use_rslora", "LoraConfig", "peft.LoraConfig", "GPT-7", "SQuAD"]
+    assert names("how much VRAM does Mixtral 8x7B need") == ["VRAM"]
     assert numbers("3,000 steps at 0.37, not GPT-7") == {"3000", "0.37"}

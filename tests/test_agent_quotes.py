@@ -56,6 +56,12 @@ def test_links_fences_and_bullets_are_left_out() -> None:
     assert "```" not in quote.text and "example.org" not in quote.text
 
 
+def test_a_tables_frame_is_left_out() -> None:
+    text = "| Pros | Cons |\n|------|------|\n| Fast beam search on any machine at hand | Slow |"
+    quote = quotes.pick(evidence("is beam search fast?", text), "")
+    assert quote is not None and "---" not in quote.text and "Fast beam search" in quote.text
+
+
 def test_a_chinese_question_finds_its_english_sentence() -> None:
     text = "Paged optimizers use unified memory. Double quantization saves 0.373 bits. Done here."
     quote = quotes.pick(evidence("双重量化节省多少比特？", text, lang="zh"), "", room=8)

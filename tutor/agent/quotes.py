@@ -29,7 +29,8 @@ REPEATED = 0.8
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[^a-z\s])|(?<=[。！？；])|\n+(?=[-*|#\d])|\n\n+")
 _BULLET = re.compile(r"^(?:[-*+>]\s+|#+\s+|\[![A-Z]+\]\s*)+")
-_FENCE = re.compile(r"^`{3}\w*$")
+_FRAME = re.compile(r"^`{3}\w*$|^[|:\s-]+$")
+"""The line above or below a code block, and the one below a table's head."""
 _WORD = re.compile(r"[\u3400-\u9fff]|[A-Za-z0-9][\w'.%-]*")
 
 
@@ -81,7 +82,7 @@ def length(text: str) -> float:
 
 def _sentences(passage: Passage, found: Evidence) -> list[_Sentence]:
     pieces = (_BULLET.sub("", piece.strip()) for piece in _SENTENCE_END.split(passage.text))
-    texts = [" ".join(without_links(p).split()) for p in pieces if not _FENCE.match(p)]
+    texts = [" ".join(without_links(p).split()) for p in pieces if not _FRAME.match(p)]
     texts = [text for text in texts if len(text) > 11]
     likeness = found.kb.likeness(found.question, texts)
     across = found.lang == "zh" or passage.lang == "zh"

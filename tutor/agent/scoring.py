@@ -22,14 +22,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from kb import Passage
 from kb.evaluate import Question as PlacedQuestion
 from kb.evaluate import answers as holds_quote
+from kb.evaluate import read_lines
 from tutor.agent.writer import QUOTATION
-from tutor.base.errors import TutorError
-from tutor.base.i18n import say
 
 BUDGET = 300
 """The length of the prose that counts, in Chinese characters; a word costs two of them."""
@@ -104,17 +101,7 @@ def read_questions(path: Path) -> list[Question]:
 
     Raises TutorError naming the line that is not a question.
     """
-    questions = []
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            questions.append(msgspec.json.decode(line, type=Question))
-        except msgspec.DecodeError as error:
-            raise TutorError(
-                say(f"{path}, line {number}: {error}", f"{path} 第 {number} 行：{error}")
-            ) from error
-    return questions
+    return read_lines(path, Question)
 
 
 def sample(questions: Sequence[Question], count: int, seed: int = 0) -> list[Question]:

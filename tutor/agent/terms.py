@@ -13,7 +13,7 @@ _NUMBER = re.compile(r"(?<![\w.])(?<![A-Za-z]-)\d+(?:[.,]\d+)*(?!\w)")
 _NAME = re.compile(
     r"[A-Za-z_][\w.]*_\w+|[A-Za-z]\w*(?:\.\w+)+"  # snake_case and dotted identifiers
     r"|[A-Z][a-z0-9]+(?:[A-Z]\w*)+|\b[A-Za-z]*[a-z][A-Z]\w*"  # CamelCase, camelCase
-    r"|[A-Za-z]+-?\d[\w.-]*"  # GPT-7, Llama2, wnut17
+    r"|(?<![A-Za-z0-9])[A-Za-z]+-?\d[\w.-]*"  # GPT-7, Llama2, wnut17; not the "x7B" of 8x7B
     r"|\b[A-Z]{2,}[A-Za-z]*\b"  # acronyms
 )
 
