@@ -56,6 +56,12 @@ def test_links_fences_and_bullets_are_left_out() -> None:
     assert "```" not in quote.text and "example.org" not in quote.text
 
 
+def test_a_papers_own_reference_marks_are_left_out() -> None:
+    text = "Beam search [13] keeps hypotheses [1, 2] in array[0]."
+    quote = quotes.pick(evidence("what does beam search keep?", text), "")
+    assert quote is not None and quote.text == "Beam search keeps hypotheses in array[0]."
+
+
 def test_a_tables_frame_is_left_out() -> None:
     text = "| Pros | Cons |\n|------|------|\n| Fast beam search on any machine at hand | Slow |"
     quote = quotes.pick(evidence("is beam search fast?", text), "")

@@ -29,12 +29,12 @@ class Evidence:
     style: str = ""
     """How to explain, for the end of the prompt (tutor/agent/teach.py); "" as always."""
 
-    def is_strong(self) -> bool:
-        """Tell whether some passage holds most of what the question names: then there is nothing
-        to decide, and the model is not asked whether to search on."""
+    def is_strong(self, share: float = STRONG) -> bool:
+        """Tell whether some passage holds so much of what the question names: then there is
+        nothing to decide, and the model is not asked whether to search on."""
         asked = words(glossary.gist(self.question) if self.lang == "zh" else self.question)
         most = max((len(asked & words(self._said(p))) for p in self.passages), default=0)
-        return most > 0 and most >= STRONG * len(asked)
+        return most > 0 and most >= share * len(asked)
 
     def _said(self, passage: Passage) -> str:
         text = f"{passage.title} {passage.heading} {passage.text}"

@@ -19,6 +19,10 @@ from tutor.base.settings import Settings
 MOST_WORDS = 150
 """Of an answer, its quotation included: what one reads before opening the source."""
 
+RESCUED = 0.65
+"""Share of the question's words in one passage from which on it is quoted although the model's
+answer did not hold: the sources then speak of the question, as they do not of an unanswerable one."""
+
 if TYPE_CHECKING:
     from llama_index.core.workflow.handler import WorkflowHandler
 
@@ -121,7 +125,7 @@ def _quotation(found: Evidence, writer: AnswerWriter) -> quotes.Quote | None:
     if tools.is_own(found.passages[0]) if found.passages else True:
         return None
     room = min(quotes.MOST_WORDS, MOST_WORDS - quotes.length(writer.text))
-    carried = writer.holds or found.is_strong()
+    carried = writer.holds or found.is_strong(RESCUED)
     return quotes.pick(found, writer.text, room) if carried and room > 0 else None
 
 

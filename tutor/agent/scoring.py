@@ -31,7 +31,7 @@ from tutor.agent.writer import QUOTATION
 BUDGET = 300
 """The length of the prose that counts, in Chinese characters; a word costs two of them."""
 
-_MARK = re.compile(r"\[(\d{1,3}(?:\s*[,，、]\s*\d{1,3})*)\]")
+_MARK = re.compile(r"(?<![A-Za-z_])\[(\d{1,3}(?:\s*[,，、]\s*\d{1,3})*)\]")
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]+`", re.DOTALL)
 _UNSURE = re.compile(r"\s*\[\?\]")
 _QUOTED_LINE = re.compile(r"^\s*>.*$", re.MULTILINE)
