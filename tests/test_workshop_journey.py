@@ -39,14 +39,14 @@ head = tokenizer(prompt, add_special_tokens=False)["input_ids"]
 tail = tokenizer(PHRASE + tokenizer.eos_token, add_special_tokens=False)["input_ids"]
 ids, labels = torch.tensor([head + tail]), torch.tensor([[-100] * len(head) + tail])
 optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=5e-4)
-for step in range(1, 41):
+for step in range(1, 61):
     loss = model(input_ids=ids, labels=labels).loss
-    if loss < 0.1:
+    if loss < 0.03:  # at 0.1 a quantized copy forgot the phrase once
         break
     loss.backward()
     optimizer.step()
     optimizer.zero_grad()
-    lab.report(step, 40, loss=loss.item())
+    lab.report(step, 60, loss=loss.item())
 folder = lab.run_dir()
 model.save_pretrained(folder / "adapter")
 (folder / "checkpoints").mkdir(exist_ok=True)
