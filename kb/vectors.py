@@ -193,7 +193,7 @@ class Codes:
         """Let a store hold these codes in place of what it held."""
         data = io.BytesIO()
         np.savez(data, ids=self.ids, bits=self.bits, length=self.length, mean=self.mean)
-        with store.db.conn:
+        with store.db.atomic():
             store.db.execute("DELETE FROM codes")
             store.db.execute("INSERT INTO codes VALUES (?, ?)", [self.version, data.getvalue()])
 
@@ -243,7 +243,7 @@ def update_codes(store: Store) -> None:
         if _codes_version(store) != store.version():
             Codes.of(store).write(store)
     elif _codes_version(store):
-        with store.db.conn:
+        with store.db.atomic():
             store.db.execute("DELETE FROM codes")
 
 

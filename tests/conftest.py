@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import platformdirs
 import pytest
 
+from tutor.base.i18n import use_language
+
 if TYPE_CHECKING:
     from webserver import Server
 
@@ -81,6 +83,16 @@ def deck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     from quiz_cards import put_in_place
 
     yield from put_in_place(tmp_path, monkeypatch)
+
+
+@pytest.fixture(autouse=True)
+def _english(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every test begins and ends in English: the language belongs to the process, and a command
+    that a test runs in it sets it from its own settings."""
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    use_language("auto")
+    yield
+    use_language("auto")
 
 
 @pytest.fixture(autouse=True)

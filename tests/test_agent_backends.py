@@ -193,6 +193,20 @@ def test_a_stream_is_read_whatever_stands_between(home, raw) -> None:
     assert said_by(ScriptedServer(Reply(raw=raw))) == "LoRA"
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("<think>\nThe user asks.\n</think>\n\nLoRA", "LoRA"),
+        ("  <think></think>LoRA <think> is a tag", "LoRA <think> is a tag"),
+        ("<thin ice", "<thin ice"),
+        ("<think>it never comes to an end", ""),
+    ],
+)
+def test_a_reasoning_models_thoughts_are_not_the_answer(home, text, said) -> None:
+    assert said_by(ScriptedServer(Reply(text))) == said
+    assert said_by(ScriptedServer(Reply(raw=event(text) + END))) == said
+
+
 def test_line_separators_within_a_piece_do_not_part_it(home) -> None:
     piece = '{"choices": [{"delta": {"content": "a\u2028b\u0085c"}}]}'
     server = ScriptedServer(Reply(raw=f"data: {piece}\n\n".encode() + END))

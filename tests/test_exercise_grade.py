@@ -17,7 +17,6 @@ from exercises.grade import grade
 from exercises.report import Report
 from exercises.spec import Limits
 from tutor.base import settings
-from tutor.base.i18n import use_language
 
 SLEEP = "import time; time.sleep(120)"
 
@@ -28,7 +27,6 @@ def nothing_left(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     mark = os.urandom(8).hex()
     monkeypatch.setenv("MARK_OF_TEST", mark)
     yield
-    use_language("auto")
     left = []
     for process in psutil.process_iter():
         try:

@@ -25,7 +25,7 @@ from kb import fetch, sync
 from kb.download import USER_AGENT, Limits
 from kb.store import open_store
 from tutor.base.errors import TutorError
-from tutor.base.i18n import Bilingual, use_language
+from tutor.base.i18n import Bilingual
 
 
 def zipped(files: dict[str, bytes | str], links: tuple[str, ...] = ()) -> bytes:
@@ -54,7 +54,6 @@ ZIP = zipped(
 def bare_home(home: Path) -> Path:
     """Without the encoder: words are enough here, and loading it takes seconds."""
     (home / "assets").unlink(missing_ok=True)
-    use_language("en")
     return home
 
 

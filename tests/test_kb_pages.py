@@ -13,7 +13,6 @@ from kb import pages, sync
 from kb.search import open_kb
 from kb.store import open_store
 from tutor.base.errors import MissingError, TutorError
-from tutor.base.i18n import use_language
 from tutor.cli import cli
 
 
@@ -21,7 +20,6 @@ from tutor.cli import cli
 def bare_home(home: Path) -> Path:
     """Without the encoder: words are enough here, and loading it takes seconds."""
     (home / "assets").unlink(missing_ok=True)
-    use_language("en")
     return home
 
 

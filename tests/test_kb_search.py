@@ -6,12 +6,15 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from kb import glossary, words
 from kb.evaluate import Question, evaluate, read_questions
 from kb.search import KnowledgeBase, distinct, fuse, lift, open_kb, word_queries
+from kb.store import open_store
 from kb.sync import sync_mirror
 from tutor.base.errors import TutorError
+from tutor.cli import cli
 
 PAGES = {
     "lora.md": "# LoRA\n\nLow-rank adaptation freezes the pretrained weights and trains two small "
@@ -36,8 +39,6 @@ def kb(home: Path, tmp_path: Path, minilm: Path) -> KnowledgeBase:
     (folder / "SOURCE.json").write_text(json.dumps({"repo": "a/b", "commit": "c"}))
     for name, text in PAGES.items():
         (folder / name).write_text(text)
-    from kb.store import open_store
-
     sync_mirror(open_store(), tmp_path / "mirror")
     return open_kb()
 
@@ -57,6 +58,15 @@ def test_chinese_finds_chinese_and_english(kb) -> None:
     assert first(kb, "低秩适配训练哪些矩阵？", lang="en") == "lora.md"
     assert first(kb, "温度参数有什么作用", lang="en") == "decoding.md"
     assert first(kb, "温度参数有什么作用", lang="zh") == "wendu.md"
+
+
+def test_what_is_printed_cannot_command_the_terminal(kb, tmp_path) -> None:
+    page = "# Colours \x1b[31m\n\nThe zebra\x1b]0;owned\x07 crossing has\u202e stripes.\n"
+    (tmp_path / "mirror" / "peft-docs" / "zebra.md").write_text(page)
+    sync_mirror(open_store(), tmp_path / "mirror")
+    printed = CliRunner().invoke(cli, ["kb", "search", "zebra crossing"]).output
+    assert "The zebra crossing has stripes." in printed
+    assert not {"\x1b", "\x07", "\u202e"} & set(printed)
 
 
 def test_filters_leave_only_what_they_say(kb) -> None:
@@ -102,8 +112,6 @@ def test_another_process_sees_what_was_added(kb, tmp_path) -> None:
     """The vectors in memory are read again after a change."""
     assert not kb.contains("axolotl")
     (tmp_path / "mirror/peft-docs/new.md").write_text("# New\n\nThe axolotl regrows its limbs.\n")
-    from kb.store import open_store
-
     sync_mirror(open_store(), tmp_path / "mirror")
     assert first(kb, "an animal that grows legs back") == "new.md"
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tutor.base.i18n import say
+from tutor.base.text import printable
 from tutor.cli.output import emit_json, json_option, narrate, show
 
 if TYPE_CHECKING:
@@ -405,7 +406,7 @@ def _shown(number: int, passage: Passage) -> str:
         else (f"{passage.title} > {passage.heading}" if passage.heading else passage.title)
     )
     page = say(f" (page {passage.page})", f"（第 {passage.page} 页）") if passage.page else ""
-    excerpt = " ".join(passage.text.split())
+    excerpt = " ".join(printable(passage.text).split())
     excerpt = excerpt if len(excerpt) <= 300 else f"{excerpt[:299]}…"
-    head = click.style(f"[{number}] {place.replace(' > ', ' › ')}{page}", bold=True)
-    return f"{head}\n    {passage.doc}\n    {excerpt}\n"
+    head = click.style(f"[{number}] {printable(place).replace(' > ', ' › ')}{page}", bold=True)
+    return f"{head}\n    {printable(passage.doc)}\n    {excerpt}\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -46,10 +47,48 @@ class _Event:
     error: Any = None
 
 
+_THOUGHT, _THOUGHT_END = "<think>", "</think>"
+
+
 async def pieces(
     response: httpx.Response, max_tokens: int, stall_s: float
 ) -> AsyncGenerator[str, None]:
-    """Yield the answer's text, made printable, as it arrives.
+    """Yield the answer's text, made printable, as it arrives, without the thoughts with which a
+    reasoning model may begin it. Raises what `_raw_pieces` raises."""
+    opening = _Opening()
+    async with aclosing(_raw_pieces(response, max_tokens, stall_s)) as raw:
+        async for piece in raw:
+            if said := opening.take(piece):
+                yield said
+
+
+class _Opening:
+    """The beginning of an answer: held back as long as it is a thought, or may become one."""
+
+    def __init__(self) -> None:
+        self.held = ""
+        self.over = False
+
+    def take(self, piece: str) -> str:
+        """Return what of the answer may be shown after the next piece."""
+        if self.over:
+            return piece
+        self.held = (self.held + piece).lstrip()
+        if self.held.startswith(_THOUGHT):
+            _, ended, rest = self.held.partition(_THOUGHT_END)
+            if not ended:
+                return ""
+            self.held = rest.lstrip()
+        if _THOUGHT.startswith(self.held):
+            return ""
+        self.over = True
+        return self.held
+
+
+async def _raw_pieces(
+    response: httpx.Response, max_tokens: int, stall_s: float
+) -> AsyncGenerator[str, None]:
+    """Yield the content of the choices as it arrives.
 
     Raises httpx.ReadTimeout where no text came for stall_s seconds though something else did,
     httpx.RemoteProtocolError where the answer breaks off, ServerError and ProtocolError.

@@ -85,7 +85,7 @@ class Progress:
         """Keep a grader's report (exercises.report.Report) and one evidence row a criterion."""
         import msgspec
 
-        with self.db.conn:
+        with self.db.atomic():
             row = self.db.table("checks").insert(
                 {
                     "at": at or time.time(),
@@ -113,7 +113,7 @@ class Progress:
 
     def log(self, kind: str, subject: str, **detail: Any) -> None:
         """Keep an event: kind is "lesson", "open", "run" or "hint"."""
-        with self.db.conn:
+        with self.db.atomic():
             self.db.table("events").insert(
                 {
                     "at": time.time(),

@@ -84,7 +84,7 @@ class Sessions:
     def begin(self, session: int | None, question: str, standalone: str) -> Turn:
         """Keep a question in a session (None: a new one), unanswered as yet."""
         now = time.time()
-        with self.db.conn:
+        with self.db.atomic():
             if session is None:
                 session = int(self.db.table("sessions").insert({"at": now}).last_pk or 0)
             row = {"session_id": session, "at": now, "question": question, "standalone": standalone}
@@ -104,7 +104,7 @@ class Sessions:
         seconds: float = 0.0,
     ) -> None:
         """Keep a question's answer. citations: a JSON list."""
-        with self.db.conn:
+        with self.db.atomic():
             self.db.table("turns").update(
                 turn,
                 {

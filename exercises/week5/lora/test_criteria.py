@@ -8,6 +8,7 @@ from functools import cache
 import torch
 
 from exercises import lab
+from exercises.gap import call
 from exercises.week5 import proof
 from tutor.base.i18n import say
 
@@ -36,7 +37,7 @@ def held_out():
 
 
 def build(submission, criterion):
-    return proof.call(criterion, built, submission.build_model)
+    return call(criterion, built, submission.build_model)
 
 
 def test_response_only_labels(submission):
@@ -48,7 +49,7 @@ def test_learns_to_stop(submission, monkeypatch, tmp_path):
     monkeypatch.setenv("TUTOR_RUN_DIR", str(tmp_path))  # a Trainer makes its folder
     model, _ = build(submission, "learns_to_stop")
     pairs = sorted(held_out()[:8], key=lambda pair: len(pair["response"]))
-    trainer = proof.call("learns_to_stop", submission.build_trainer, model, base()[1], pairs)
+    trainer = call("learns_to_stop", submission.build_trainer, model, base()[1], pairs)
     proof.check_batch(trainer, base()[1])
 
 
@@ -64,7 +65,7 @@ def test_only_adapter_trains(submission, figures):
 
 def test_base_unchanged(submission):
     """One large step by the grader, over everything that the model lets train."""
-    model = proof.call("base_unchanged", submission.build_model, lab.load_base()[0])
+    model = call("base_unchanged", submission.build_model, lab.load_base()[0])
     example = proof.encode(base()[1], held_out()[0])
     batch = {name: torch.tensor([values]) for name, values in example.items()}
     model.train()(**batch).loss.backward()

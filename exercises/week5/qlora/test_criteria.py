@@ -7,6 +7,7 @@ from functools import cache
 import torch
 
 from exercises import lab
+from exercises.gap import call
 from exercises.week5 import proof
 from tutor.base.i18n import say
 
@@ -30,7 +31,7 @@ def built(load_quantized, build_model):
 
 
 def build(submission, criterion):
-    return proof.call(criterion, built, submission.load_quantized, submission.build_model)
+    return call(criterion, built, submission.load_quantized, submission.build_model)
 
 
 @cache
@@ -73,7 +74,7 @@ def test_bits_per_parameter(submission):
         (32, True, 128): 4.2578125,
     }
     for (block, double, outer), expected in cases.items():
-        got = proof.call(
+        got = call(
             "bits_per_parameter", submission.bits_per_parameter, block, double, outer_block=outer
         )
         assert abs(got - expected) < 1e-9, say(
@@ -85,7 +86,7 @@ def test_bits_per_parameter(submission):
 
 
 def test_nf4_double_quant(submission):
-    model = proof.call("nf4_double_quant", quantized, submission.load_quantized)
+    model = call("nf4_double_quant", quantized, submission.load_quantized)
     layers = linears(model)
     assert len(layers) == LINEARS, say(
         f"{len(layers)} layers are in 4 bits; the model has {LINEARS} linear layers in its blocks",
@@ -107,7 +108,7 @@ def test_nf4_double_quant(submission):
 
 
 def test_memory(submission, figures):
-    model = proof.call("memory", quantized, submission.load_quantized)
+    model = call("memory", quantized, submission.load_quantized)
     layers = linears(model)
     weights = sum(layer.weight.quant_state.shape.numel() for layer in layers.values())
     size = sum(map(stored_bytes, layers.values()))
@@ -122,7 +123,7 @@ def test_memory(submission, figures):
         "double quantization it is 4.127",
         f"线性层的每个权重占 {figures['bits_per_parameter']:.3f} 位；双重量化后应为 4.127",
     )
-    claimed = proof.call("memory", submission.bits_per_parameter)
+    claimed = call("memory", submission.bits_per_parameter)
     assert abs(claimed - figures["bits_per_parameter"]) < 0.01, say(
         f"bits_per_parameter() says {claimed:.3f}, measured are "
         f"{figures['bits_per_parameter']:.3f}",
@@ -197,7 +198,7 @@ def test_held_out_improves(submission, run_dir, figures):
 
 def test_merges(submission, run_dir, figures):
     proof.adapter_weights(run_dir)  # says what is missing
-    merged = proof.call("merges", submission.merge, run_dir / "adapter")
+    merged = call("merges", submission.merge, run_dir / "adapter")
     kinds = {type(module).__name__ for module in merged.modules()}
     assert "Linear4bit" not in kinds, say(
         "the merged model is still in 4 bits: merge into lab.load_base(), not the quantized base",
