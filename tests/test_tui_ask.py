@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from scripted import FewPassages, passage
+from textual.events import Key
 from textual.widgets import Collapsible, Input
 from tui_driver import running, screen_text, until
 
@@ -343,3 +344,19 @@ def test_only_marks_with_a_source_become_links() -> None:
     assert _linked(text, {1: LORA}) == (
         r"yes [\[1\]](cite:1), no [2], a list[3] and [1](https://x.org)"
     )
+
+
+def test_what_is_typed_while_the_page_opens_is_the_question(ready: pytest.MonkeyPatch) -> None:
+    script = Script()
+    ready.setattr(loop, "ask", script)
+    question = "How can one cut an RNN in half?"  # c, h, n, o, a, e and q are keys elsewhere
+
+    async def drive() -> None:
+        async with running() as (app, pilot):
+            for key in ["a", *question, "enter"]:
+                app.post_message(Key(key, key if len(key) == 1 else None))
+            await until(pilot, lambda: script.asked)
+            assert app.study.page.place == ASK
+
+    asyncio.run(drive())
+    assert script.asked == [question]

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from textual.app import App
 from textual.command import Provider
+from textual.events import Key, Paste
 from textual.screen import Screen
 from textual.theme import Theme
 from textual.worker import WorkerFailed
@@ -75,6 +76,14 @@ class TutorApp(App[Any]):
 
     def get_default_screen(self) -> Screen[None]:
         return self.study
+
+    def on_key(self, event: Key) -> None:
+        if self.screen is self.study and self.study.holds_back(Key(event.key, event.character)):
+            event.prevent_default()
+
+    def on_paste(self, event: Paste) -> None:
+        if self.screen is self.study:
+            self.study.holds_back(Paste(event.text))
 
     async def action_language(self) -> None:
         """Switch between English and Chinese, here and in the settings."""

@@ -35,6 +35,7 @@ from tutor.tui.widgets.plan_tree import PlanTree
 from tutor.tui.widgets.progress_line import ProgressLine
 
 if TYPE_CHECKING:
+    from textual.events import Event
     from textual.widgets import Markdown
 
 PANES = {
@@ -65,6 +66,8 @@ class StudyScreen(Screen[None]):
         self._panes: dict[str, Any] = {}
         self.page: Any = None
         self._going = asyncio.Lock()
+        self._bound_for: Place | None = None
+        self._typed: list[Event] = []
         self.stocked = asyncio.Event()
 
     def compose(self) -> ComposeResult:
@@ -134,13 +137,33 @@ class StudyScreen(Screen[None]):
         else:
             self.page.focus(scroll_visible=False)
 
+    def visit(self, place: Place) -> None:
+        """Go to a page from anywhere that cannot wait. What is typed meanwhile is meant for it."""
+        self._bound_for = place
+        self._visit(place)
+
     @work(exclusive=True, group="go")
-    async def visit(self, place: Place) -> None:
-        """Go to a page from anywhere that cannot wait; say so where that fails."""
+    async def _visit(self, place: Place) -> None:
+        """Go there, say so where that fails, and hand over what was typed on the way."""
         try:
             await self.go(place)
         except (TutorError, OSError) as error:
             self._complain(error)
+        finally:
+            if self._bound_for is place:  # no later visit has taken over
+                self.app.call_later(self._hand_over)
+
+    def holds_back(self, event: Event) -> bool:
+        """Keep what is typed while a page is on its way: the page there now would take the letters
+        of a question for its keys. Returns whether it was kept."""
+        if self._bound_for is not None:
+            self._typed.append(event)
+        return self._bound_for is not None
+
+    async def _hand_over(self) -> None:
+        typed, self._typed, self._bound_for = self._typed, [], None
+        for event in typed:
+            await self.app.on_event(event)
 
     @on(Tree.NodeSelected, "#plan")
     def _chosen(self, event: Tree.NodeSelected[Place]) -> None:
