@@ -170,27 +170,78 @@ def test_dev_check_proves_an_exercise(call, root, capsys) -> None:  # type: igno
     folder = root / "unit0" / "add"
     starter = "def add(a, b):\n    raise NotImplementedError(f'{a} and {b}')\n"
     wrong = "# caught by: negative\ndef add(a, b):\n    return a + abs(b)\n"
-    tiny_exercise.write(folder, {"starter.py": starter, "wrong/absolute.py": wrong})
+    variant = "# with sum\ndef add(*both):\n    return sum(both)\n"
+    tiny_exercise.write(
+        folder,
+        {"starter.py": starter, "wrong/absolute.py": wrong, "variants/summed.py": variant},
+    )
     assert call("dev", "check", "unit0/add") == 0, capsys.readouterr().err
-    assert "wrong/absolute.py" in capsys.readouterr().out
-    tiny_exercise.write(folder, {"wrong/absolute.py": wrong.replace("negative", "adds")})
-    tiny_exercise.write(folder, {"notes.txt": "stray", "starter.py": tiny_exercise.SOLUTION})
-    tiny_exercise.write(folder, {"hints.toml": '[[hints]]\nen = "Add."\nzh = "Add."\n'})
+    printed = capsys.readouterr()
+    assert "wrong/absolute.py" in printed.err
+    (row,) = [line for line in printed.out.splitlines() if "unit0/add" in line]
+    assert row.split()[:5] == ["✓", "unit0/add", "2", "1/1", "1/1"]
+    assert "1 exercises, 2 criteria: 1 of 1 wrong submissions caught" in printed.out
+
+
+def test_dev_check_says_what_is_wrong(call, root, capsys) -> None:  # type: ignore[no-untyped-def]
+    wrong = "# caught by: adds\ndef add(a, b):\n    return a + abs(b)\n"
+    contents = {
+        "wrong/absolute.py": wrong,
+        "variants/absolute.py": wrong,
+        "notes.txt": "stray",
+        "starter.py": tiny_exercise.SOLUTION,
+        "hints.toml": '[[hints]]\nen = "Add."\nzh = "Add."\n',
+    }
+    tiny_exercise.write(root / "unit0" / "add", contents)
     assert call("dev", "check", "unit0/add", "--json") == 1
-    findings = {f["what"]: f["problem"] for f in json.loads(capsys.readouterr().out)}
+    (summary,) = json.loads(capsys.readouterr().out)
+    findings = {f["what"]: f["problem"] for f in summary["findings"]}
     assert findings["files"] == "stray: notes.txt"
     assert findings["languages"] == "hint 1: no Chinese"
     assert findings["hints"].startswith("1 hints")
     assert findings["starter"] == "the starter already passes adds, negative"
     assert findings["solution"] == ""
     assert "adds did not catch it" in findings["wrong/absolute.py"]
+    assert findings["variants/absolute.py"].endswith("negative: add(1, -2) must be -1.")
+    counts = {name: summary[name] for name in ("wrong", "caught", "variants", "passed")}
+    assert counts == {"wrong": 1, "caught": 0, "variants": 1, "passed": 0}
+    assert summary["problems"] == 6
 
 
 def test_dev_check_fast_leaves_training_out(call, root, capsys) -> None:  # type: ignore[no-untyped-def]
     wrong = "# caught by: negative\n# fast\ndef add(a, b):\n    return a + abs(b)\n"
     tiny_exercise.write(root / "unit0" / "train", {"wrong/absolute.py": wrong})
     call("dev", "check", "unit0/train", "--fast", "--json")
-    findings = {f["what"]: f for f in json.loads(capsys.readouterr().out)}
+    (summary,) = json.loads(capsys.readouterr().out)
+    findings = {f["what"]: f for f in summary["findings"]}
     assert findings["solution"]["skipped"]
     assert not findings["wrong/absolute.py"]["skipped"]
     assert findings["wrong/absolute.py"]["problem"] == ""
+    assert (summary["skipped"], summary["run_seconds"]) == (1, 0)
+
+
+def test_dev_check_tells_a_run_from_its_check(call, root, capsys) -> None:  # type: ignore[no-untyped-def]
+    waits = tiny_exercise.JOB_SOLUTION + "    import time\n    time.sleep(3)\n"
+    tiny_exercise.write(root / "unit0" / "train", {"solution.py": waits})
+    for _ in range(2):
+        call("dev", "check", "unit0/train", "--json")
+        (summary,) = json.loads(capsys.readouterr().out)
+        assert summary["run_seconds"] > 3
+        assert 0 < summary["check_seconds"] < summary["run_seconds"] + 3
+        assert summary["slowest_seconds"] >= summary["check_seconds"]
+
+
+def test_dev_check_repeats_and_sees_what_changes(call, root, capsys) -> None:  # type: ignore[no-untyped-def]
+    changing = (
+        "import pathlib\nseen = pathlib.Path(__file__).with_suffix('.seen')\n"
+        "first = not seen.exists()\nseen.touch()\n"
+        "def add(a, b):\n    return a + (b if first else abs(b))\n"
+    )
+    wrong = "# caught by: negative\ndef add(a, b):\n    return a + abs(b)\n"
+    (root / "unit0" / "add" / "solution.py").write_text(changing)
+    tiny_exercise.write(root / "unit0" / "add", {"wrong/absolute.py": wrong})
+    call("dev", "check", "unit0/add", "--repeat", "2", "--json")
+    (summary,) = json.loads(capsys.readouterr().out)
+    findings = {f["what"]: f["problem"] for f in summary["findings"]}
+    assert findings["solution"].startswith("not the same twice: ")
+    assert findings["wrong/absolute.py"] == ""

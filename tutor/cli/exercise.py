@@ -72,7 +72,7 @@ def run(exercise: str, again: bool, as_json: bool) -> int:
             say(f"Check it: tutor check {found.id}", f"直接批改：tutor check {found.id}"),
         )
     _refuse_missing(found)
-    submission = _submission(found, settings)
+    submission = submission_of(found, settings)
     run_dir = jobs.run_dir_of(workspace.runs_of(found, settings), submission)
     with Display(found.id) as display:
         result = jobs.run_job(
@@ -99,23 +99,38 @@ def run(exercise: str, again: bool, as_json: bool) -> int:
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Check this file instead. / 批改指定的文件。",
 )
+@click.option(
+    "--test-out",
+    "testing_out",
+    is_flag=True,
+    help="A whole unit, to skip its lesson. / 检查整个单元，通过即可免修课文。",
+)
 @json_option
-def check(reference: str, watch: bool, file: Path | None, as_json: bool) -> int:
+def check(reference: str, watch: bool, file: Path | None, testing_out: bool, as_json: bool) -> int:
     """Grade an exercise, or all of a unit. / 批改一个练习或整个单元。
 
     An exercise with a training job is run first where its source has no finished run. Exit
     status: 0 passed, 1 not passed, 3 something is missing, 4 timed out.
     """
     found = find(reference)
+    if testing_out:
+        if file or watch or "/" in reference:
+            raise TutorError(
+                say("--test-out takes a whole unit.", "--test-out 只能用于整个单元。"),
+                f"tutor check {found[0].unit} --test-out",
+            )
+        from tutor.cli.testout import test_out
+
+        return test_out(found, base_settings.load(), as_json)
     if file or watch:
         found = [find_one(reference)]
     settings = base_settings.load()
     while True:
         began = [_modified(path) for path in _watched(found, settings, file)]
-        submissions = [file or _submission(each, settings) for each in found]
-        reports = [_check(e, path, settings) for e, path in zip(found, submissions, strict=True)]
+        submissions = [file or submission_of(each, settings) for each in found]
+        reports = [check_one(e, path, settings) for e, path in zip(found, submissions, strict=True)]
         _print_reports(reports, as_json)
-        code = _exit_code(reports)
+        code = exit_code(reports)
         if not watch or code == Exit.OK:
             return code
         narrate(say("Waiting for a change; Ctrl-C ends.", "等待文件改动；Ctrl-C 退出。"))
@@ -153,7 +168,7 @@ def _refuse_missing(exercise: Exercise) -> None:
         assets.path(name)
 
 
-def _submission(exercise: Exercise, settings: Settings) -> Path:
+def submission_of(exercise: Exercise, settings: Settings) -> Path:
     found = workspace.submission(exercise, settings)
     if found.origin == "starter":
         narrate(
@@ -175,7 +190,7 @@ def _submission(exercise: Exercise, settings: Settings) -> Path:
     return found.path
 
 
-def _check(exercise: Exercise, path: Path, settings: Settings) -> Report:
+def check_one(exercise: Exercise, path: Path, settings: Settings) -> Report:
     narrate(say(f"Checking {exercise.id} …", f"正在批改 {exercise.id} …"))
     with Display(exercise.id) as display:
         report = grade(exercise, path, display, settings)
@@ -200,7 +215,7 @@ def _modified(path: Path) -> int:
         return 0  # an editor may be replacing it
 
 
-def _exit_code(reports: list[Report]) -> Exit:
+def exit_code(reports: list[Report]) -> Exit:
     if all(report.passed for report in reports):
         return Exit.OK
     endings = [report.ending for report in reports if not report.passed]
@@ -216,15 +231,15 @@ def _print_reports(reports: list[Report], as_json: bool) -> None:
         emit_json(
             {
                 "passed": all(report.passed for report in reports),
-                "reports": [_as_data(report) for report in reports],
+                "reports": [as_data(report) for report in reports],
             }
         )
         return
     for report in reports:
-        _print_report(report)
+        print_report(report)
 
 
-def _as_data(report: Report) -> dict[str, Any]:
+def as_data(report: Report) -> dict[str, Any]:
     import msgspec
 
     computed = {
@@ -235,7 +250,7 @@ def _as_data(report: Report) -> dict[str, Any]:
     return {**computed, **msgspec.to_builtins(report)}
 
 
-def _print_report(report: Report) -> None:
+def print_report(report: Report) -> None:
     from rich.text import Text
 
     points = say(

@@ -11,6 +11,10 @@ from tutor.base.errors import Exit, MissingError
 from tutor.base.i18n import say
 from tutor.cli.output import emit_json, json_option, narrate, show
 from tutor.progress import Progress, open_progress
+from tutor.progress.testout import lesson_note
+
+SKIPPED = "◆"
+"""The mark of a unit that was tested out of; "●" is one that was studied and done."""
 
 
 def open_record() -> Progress:
@@ -57,6 +61,13 @@ def lesson(unit: str, raw: bool) -> int:
             ),
         )
     text = path.read_text("utf-8")
+    record = open_record()
+    if tested_out := record.test_outs.units().get(found.id):
+        note = lesson_note(tested_out)
+        if raw:
+            narrate(note)  # the text stays as it is
+        else:
+            text = f"> {note}\n\n{text}"
     if raw:
         click.echo(text)
     else:
@@ -66,7 +77,7 @@ def lesson(unit: str, raw: bool) -> int:
         console = Console()
         with console.pager(styles=True) if console.is_terminal else _nothing():
             console.print(Markdown(text))
-    open_record().log("lesson", found.id)
+    record.log("lesson", found.id)
     return Exit.OK
 
 
@@ -83,6 +94,7 @@ def progress(as_json: bool) -> int:
             {
                 "lessons": sorted(record.lessons_read()),
                 "exercises": standings,
+                "tested_out": record.test_outs.units(),
                 "quiz": record.reviews.counts(),
                 "recent": record.recent(),
             }
@@ -98,11 +110,21 @@ def progress(as_json: bool) -> int:
                 f"批改 {standing.checks} 次，提示 {standing.hints} 条",
             )
         )
+    _print_test_outs(record)
     _print_quiz(record)
     for row in record.recent(5):
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["at"]))
         click.echo(f"  {when}  {row['exercise']}  {row['points']}/{row['max_points']}")
     return Exit.OK
+
+
+def _print_test_outs(record: Progress) -> None:
+    for unit, at in record.test_outs.units().items():
+        day = time.strftime("%Y-%m-%d", time.localtime(at))
+        text = say(f"tested out on {day}, lesson skipped", f"{day} 免修，跳过课文")
+        if unit in record.lessons_read():
+            text = say(f"tested out on {day}, lesson read", f"{day} 免修，课文已读")
+        click.echo(f"{SKIPPED} {unit:<28} {'':>7}  {text}")
 
 
 def _print_quiz(record: Progress) -> None:
@@ -122,7 +144,7 @@ def _print_plan(units: list[curriculum.Unit]) -> None:
     from exercises.spec import all_exercises
 
     record = open_record()
-    read = record.lessons_read()
+    read, tested_out = record.lessons_read(), record.test_outs.units()
     table = Table(box=None, pad_edge=False)
     for title in ("", say("unit", "单元"), say("topic", "主题"), say("exercises", "练习")):
         table.add_column(title)
@@ -131,10 +153,11 @@ def _print_plan(units: list[curriculum.Unit]) -> None:
         passed = sum(s.passed for s in standings)
         started = passed or unit.id in read or any(s.checks for s in standings)
         done = standings and passed == len(standings)
-        mark = "●" if done else "◐" if started else "○"
-        table.add_row(
-            mark, unit.id, str(unit.title), f"{passed}/{len(standings)}" if standings else ""
-        )
+        skipped = done and unit.id in tested_out and unit.id not in read
+        mark = SKIPPED if skipped else "●" if done else "◐" if started else "○"
+        score = f"{passed}/{len(standings)}" if standings else ""
+        note = say("  tested out", "  免修") if skipped else ""
+        table.add_row(mark, unit.id, str(unit.title), score + note)
     show(table)
 
 

@@ -16,6 +16,7 @@ from tutor.base import home
 from tutor.base.db import open_db
 from tutor.progress.reviews import Reviews, m003_quiz
 from tutor.progress.sessions import Sessions, m002_sessions
+from tutor.progress.testout import TestOuts
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -80,6 +81,7 @@ class Progress:
         self.db = db
         self.sessions = Sessions(db)
         self.reviews = Reviews(db)
+        self.test_outs = TestOuts(db)
 
     def record_check(self, report: Any, at: float | None = None) -> None:
         """Keep a grader's report (exercises.report.Report) and one evidence row a criterion."""

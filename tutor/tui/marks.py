@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from tutor.progress import Standing
     from tutor.progress.reviews import Counts
 
-State = Literal["open", "begun", "done"]
-SYMBOLS: dict[State, str] = {"open": "○", "begun": "◐", "done": "●"}
+State = Literal["open", "begun", "done", "skipped"]
+SYMBOLS: dict[State, str] = {"open": "○", "begun": "◐", "done": "●", "skipped": "◆"}
+"""Skipped: tested out of, and not read."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Snapshot:
     lessons: frozenset[str] = frozenset()
     quiz: Mapping[str, Counts] = field(default_factory=dict)
     """The cards of each unit that has some."""
+    tested_out: Mapping[str, float] = field(default_factory=dict)
+    """When each unit was tested out of (Unix time)."""
 
     def of_unit(self, unit: str) -> tuple[Exercise, ...]:
         return tuple(e for e in self.exercises if e.unit == unit)
@@ -55,7 +58,9 @@ class Snapshot:
         return Mark("done" if standing.passed else "begun", standing.best_points, most)
 
     def lesson_mark(self, unit: str) -> Mark:
-        return Mark("done" if unit in self.lessons else "open")
+        if unit in self.lessons:
+            return Mark("done")
+        return Mark("skipped" if unit in self.tested_out else "open")
 
     def quiz_mark(self, unit: str) -> Mark:
         """Cards known of all. They earn no points: a unit is done without them."""
@@ -65,7 +70,8 @@ class Snapshot:
         return Mark(state, counts.known, counts.cards)
 
     def unit_mark(self, unit: str) -> Mark:
-        """A unit is done when its lesson is read and each of its exercises passed."""
+        """A unit is done when its lesson is read and each of its exercises passed; where the
+        lesson was skipped by testing out of it, the unit is "skipped"."""
         marks = [self.exercise_mark(e) for e in self.of_unit(unit)]
         states = [m.state for m in marks] + [self.lesson_mark(unit).state]
         return _sum(marks, states)
@@ -102,6 +108,8 @@ def in_plan_order(exercises: Iterable[Exercise]) -> tuple[Exercise, ...]:
 def _sum(marks: list[Mark], states: list[State]) -> Mark:
     if all(state == "done" for state in states):
         state: State = "done"
+    elif all(state in ("done", "skipped") for state in states):
+        state = "skipped"
     elif any(state != "open" for state in states):
         state = "begun"
     else:

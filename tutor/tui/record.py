@@ -89,7 +89,8 @@ class Record:
         found = load_exercises()
         standings = {e.id: progress.standing(e.id) for e in found}
         lessons = frozenset(progress.lessons_read())
-        return Snapshot(found, standings, lessons, progress.reviews.counts())
+        tested_out = progress.test_outs.units()
+        return Snapshot(found, standings, lessons, progress.reviews.counts(), tested_out)
 
     async def _do(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

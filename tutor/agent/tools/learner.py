@@ -56,6 +56,7 @@ def progress(lang: Language) -> list[Passage]:
     with _record() as record:
         standings = [record.standing(name) for name in exercises] if record else []
         read = record.lessons_read() if record else set()
+        tested_out = list(record.test_outs.units()) if record else []
     passed = [s.exercise for s in standings if s.passed]
     begun = [
         f"{s.exercise} ({s.best_points}/{s.max_points})"
@@ -65,6 +66,12 @@ def progress(lang: Language) -> list[Passage]:
     after = next((name for name in exercises if name not in passed), "")
     counts = (len(passed), len(exercises), len(read & set(curriculum.ORDER)), len(curriculum.ORDER))
     text = _progress_text(lang, counts, passed, begun, after)
+    if tested_out:
+        text += pick(
+            lang,
+            f" Units tested out of, whose lessons may be skipped: {', '.join(tested_out)}.",
+            f"已免修、可跳过课文的单元：{'、'.join(tested_out)}。",
+        )
     title = pick(lang, "Your progress", "你的学习进度")
     return [item(title, text, source=LEARNER, doc="progress")]
 

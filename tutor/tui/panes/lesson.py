@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
@@ -10,6 +12,7 @@ from textual.widgets.markdown import MarkdownTableOfContents
 
 import curriculum
 from tutor.base.i18n import say
+from tutor.progress.testout import lesson_note
 from tutor.tui.keys import READING, Key, bindings
 from tutor.tui.marks import Snapshot
 from tutor.tui.messages import Noted
@@ -28,6 +31,7 @@ class LessonPane(Horizontal):
         self.place = Place("lesson", curriculum.ORDER[0])
         self._ready = False
         self._read: set[str] = set()
+        self._tested_out: Mapping[str, float] = {}
 
     @property
     def title(self) -> str:
@@ -44,6 +48,7 @@ class LessonPane(Horizontal):
 
     async def show(self, place: Place, snapshot: Snapshot) -> None:
         self.place, self._read = place, set(snapshot.lessons)
+        self._tested_out = snapshot.tested_out
         await self._draw()
         self._scroll.scroll_home(animate=False)
 
@@ -59,7 +64,10 @@ class LessonPane(Horizontal):
 
     async def _draw(self) -> None:
         self._ready = False
-        await self.query_one("#lesson-text", Markdown).update(lesson_text(self.place.id))
+        text = lesson_text(self.place.id)
+        if at := self._tested_out.get(self.place.id):
+            text = f"> {lesson_note(at)}\n\n{text}"
+        await self.query_one("#lesson-text", Markdown).update(text)
         self._ready = True
         self.call_after_refresh(self._notice_end)
 

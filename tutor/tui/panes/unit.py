@@ -112,8 +112,11 @@ class UnitPane(VerticalScroll):
 
     def _lesson_row(self) -> Content:
         mark = self._snapshot.lesson_mark(self.unit.id)
+        note = say("   tested out", "   已免修") if mark.state == "skipped" else ""
         return Content.assemble(
-            (f"{mark.symbol} ", "$primary"), (say("The lesson", "本单元课文"), "bold")
+            (f"{mark.symbol} ", "$primary"),
+            (say("The lesson", "本单元课文"), "bold"),
+            (note, "$foreground 60%"),
         )
 
 
