@@ -37,12 +37,14 @@ def grade(
     *,
     runs: Path | None = None,
     cancel: threading.Event | None = None,
+    only: str = "",
 ) -> Report:
     """Check a submission against the exercise's criteria.
 
     An exercise with a job is run first where this source has no finished run yet; its events go
     to on_event. runs: the folder that holds the runs; default: the exercise's in the workspace.
-    cancel: set from another thread to stop ("interrupted").
+    cancel: set from another thread to stop ("interrupted"). only: a criterion's id; the others are
+    not checked.
     """
     began = time.monotonic()
     settings = settings or load_settings()
@@ -66,7 +68,7 @@ def grade(
             return _nothing(exercise, "missing", f"{error.message} {error.hint}", began, source)
         if run.ending == "interrupted":
             return _nothing(exercise, "interrupted", run.message, began, source)
-    ended, record = _run_criteria(exercise, submission.resolve(), run, offline, cancel)
+    ended, record = _run_criteria(exercise, submission.resolve(), run, offline, cancel, only)
     return _report(exercise, ended, record, run, source, time.monotonic() - began)
 
 
@@ -97,6 +99,7 @@ def _run_criteria(
     run: jobs.JobResult | None,
     offline: bool,
     cancel: threading.Event | None,
+    only: str,
 ) -> tuple[sandbox.Ended, _Record]:
     with sandbox.private_folder() as private:
         cwd, results = private / "cwd", private / "results.jsonl"
@@ -105,7 +108,7 @@ def _run_criteria(
         # Held open: what was written is there even where a submission deletes the folder.
         with results.open("w+b") as written:
             ended = sandbox.run(
-                _command(exercise, private),
+                _command(exercise, private, only),
                 limits=exercise.spec.check,
                 cwd=cwd,
                 env=sandbox.environment(_variables(submission, results, run), offline),
@@ -115,12 +118,13 @@ def _run_criteria(
             return ended, _read(written.read(RESULTS_BYTES))
 
 
-def _command(exercise: Exercise, private: Path) -> list[str]:
+def _command(exercise: Exercise, private: Path, only: str) -> list[str]:
     """pytest with a configuration of its own: no conftest.py, no test file, no plugin and no
     setting of the learner's or the project's is picked up."""
+    tests = str(exercise.folder.resolve() / CRITERIA) + (f"::test_{only}" if only else "")
     # fmt: off
     return [
-        sys.executable, "-P", "-m", "pytest", str(exercise.folder.resolve() / CRITERIA),
+        sys.executable, "-P", "-m", "pytest", tests,
         "-p", "exercises.pytest_plugin", "-p", "no:cacheprovider", "-p", "no:faulthandler",
         "-c", str(private / "empty.ini"), "--rootdir", str(private), "--noconftest",
         "--import-mode=importlib", "--assert=plain", "--capture=no", "--basetemp",

@@ -86,7 +86,8 @@ def test_an_invented_answer_is_not_covered(home) -> None:
 def test_an_answer_whose_first_sentence_is_invented_is_not_covered(home) -> None:
     said = "It scores 97.3 points. LoRA freezes the pretrained weights."
     answer = answer_of(run("how well does it score?", FewPassages(*KB), said)[0])
-    assert not answer.covered and not answer.citations
+    assert not answer.covered and "LoRA freezes the pretrained weights. [1]" in answer.text
+    assert [c.number for c in answer.citations] == [1], "a mark that was shown stands for a passage"
 
 
 def test_an_unknown_name_needs_no_model(home) -> None:

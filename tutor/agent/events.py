@@ -57,8 +57,8 @@ class ReadOn:
 class Answer:
     """The whole answer.
 
-    covered: whether the sources hold it; if not, `text` says so, `citations` is empty and
-    `nearest` is what to read instead.
+    covered: whether the sources hold it; if not, `text` says so, `citations` are
+    only of what the model said besides, and `nearest` is what to read instead.
     unsupported: the sentences that no passage supports; they bear the mark [?] in `text`.
     read_on: where to read on; None where the answer is not covered.
     own_view: the model's own view, asked for without sources; `text` begins by saying so.

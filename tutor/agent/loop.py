@@ -169,7 +169,7 @@ def _not_covered(
     return Answer(
         found.question,
         text,
-        (),
+        writer.citations if writer else (),
         False,
         seconds,
         seconds,
