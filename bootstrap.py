@@ -3,6 +3,7 @@
 
     python bootstrap.py start     set up what is missing, then open the tutor
     python bootstrap.py test      set up what is missing, then run all checks and tests
+    python bootstrap.py dev-check set up what is missing, then prove every exercise, trainings too
 
 Every step leaves what it finished: interrupted anywhere, the next call goes on from there.
 TUTOR_TORCH_INDEX: a package index to take PyTorch from, for example PyTorch's CPU-only one on
@@ -50,7 +51,7 @@ OFFLINE_QUESTION = "What does the r argument of LoraConfig control?"
 
 def main() -> int:
     goal = sys.argv[1] if len(sys.argv) > 1 else "start"
-    if goal not in ("start", "test"):
+    if goal not in ("start", "test", "dev-check"):
         print(__doc__, file=sys.stderr)
         return 2
     try:
@@ -58,7 +59,7 @@ def main() -> int:
             set_up(dev=True)
             return test()
         set_up(dev=False)
-        return start()
+        return start() if goal == "start" else dev_check()
     except subprocess.CalledProcessError as error:
         command = " ".join(map(str, error.cmd))
         print(f"\nThis step failed (exit status {error.returncode}): {command}", file=sys.stderr)
@@ -215,12 +216,19 @@ def test() -> int:
         ("mypy", ["-m", "mypy"]),
         ("layers", ["-c", "from importlinter.cli import lint_imports_command as c; c()"]),
         ("tests", ["-m", "pytest", "-q", "-n", "2", "--dist", "loadfile"]),
+        ("exercises", ["-m", "tutor", "dev", "check", "--fast"]),
         ("slow tests", ["-m", "pytest", "-q", "-m", "slow"]),
     ):
         with step(name):
             if status := subprocess.call([PYTHON, *command], cwd=ROOT):
                 return status
     return 0
+
+
+def dev_check() -> int:
+    """Prove every exercise: run the solutions, and grade each three times for the same report."""
+    with step("Exercises"):
+        return tutor("dev", "check", "--repeat", "3", accept=(0, 1))
 
 
 def tutor(*arguments: str, accept: tuple[int, ...] = (0,)) -> int:

@@ -2,6 +2,7 @@
 
 - starter.py fails every criterion, each with a message of its own
 - solution.py passes them all
+- each variants/*.py, a solution in another style, passes them too
 - each wrong/*.py is caught by the criterion that its first line names
 - texts in both languages, at least three hints, the first of which gives no line of the solution
   away, no stray file
@@ -10,9 +11,10 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from exercises import jobs
@@ -42,27 +44,116 @@ class Finding:
     what: str
     problem: str
     seconds: float = 0
+    """What the check took, without the run."""
+    run_seconds: float = 0
+    """What the run took, also where it was kept from before."""
     skipped: bool = False
 
 
+@dataclass(frozen=True)
+class Summary:
+    """What was found of one exercise: `caught` of `wrong` and `passed` of `variants`; those that
+    were skipped count in neither."""
+
+    exercise: str
+    criteria: int
+    wrong: int
+    caught: int
+    variants: int
+    passed: int
+    skipped: int
+    run_seconds: float
+    check_seconds: float
+    """The solution's, as is run_seconds."""
+    slowest_seconds: float
+    slowest: str
+    problems: int
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class How:
+    """How to check. fast: leave out what would train. at_once: gradings side by side, where the
+    exercise has no job. times: gradings of the solution and of one wrong submission, whose
+    reports must be the same."""
+
+    fast: bool = False
+    at_once: int = 1
+    times: int = 1
+
+
 def check(
-    exercise: Exercise, settings: Settings, fast: bool = False, on_event: jobs.OnEvent | None = None
+    exercise: Exercise,
+    settings: Settings,
+    how: How | None = None,
+    on_event: jobs.OnEvent | None = None,
 ) -> Iterator[Finding]:
     """Yield the findings one after another, the quick ones first.
 
-    fast: leave out what would train. Finished runs are kept in TUTOR_HOME/cache/dev by their
-    source, and are not run again.
+    Finished runs are kept in TUTOR_HOME/cache/dev by their source, and are not run again.
     """
+    how = how or How()
     yield from _static(exercise)
     if missing := missing_assets(exercise):
         yield Finding(exercise.id, "assets", missing)
         return
     runs = home.home() / "cache" / "dev" / exercise.unit / exercise.name
-    attempt = _Attempt(exercise, settings, fast, runs, on_event)
-    yield attempt("starter", exercise.folder / "starter.py", starter_problem)
-    yield attempt("solution", exercise.folder / "solution.py", solution_problem)
+    cancel = threading.Event()
+    attempt = _Attempt(exercise, settings, how.fast, runs, on_event, cancel)
+    tries = list(_tries(attempt, how.times))
+    if exercise.spec.job or how.at_once == 1:
+        yield from map(attempt, tries)
+        return
+    with ThreadPoolExecutor(how.at_once) as pool:
+        try:
+            yield from pool.map(attempt, tries)
+        finally:
+            cancel.set()  # interrupted: those that are going on end at once
+
+
+def summarize(exercise: Exercise, findings: Iterable[Finding]) -> Summary:
+    """Count what was found."""
+    findings = tuple(findings)
+    graded = [f for f in findings if not f.skipped]
+    wrong = [f for f in graded if f.what.startswith("wrong/")]
+    variants = [f for f in graded if f.what.startswith("variants/")]
+    nothing = Finding(exercise.id, "", "")
+    solution = next((f for f in graded if f.what == "solution"), nothing)
+    slowest = max(graded, key=lambda f: f.seconds, default=nothing)
+    return Summary(
+        exercise.id, len(exercise.spec.criteria),
+        len(wrong), sum(not f.problem for f in wrong),
+        len(variants), sum(not f.problem for f in variants),
+        len(findings) - len(graded), solution.run_seconds, solution.seconds,
+        slowest.seconds, slowest.what, sum(bool(f.problem) for f in findings), findings,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Try:
+    """A submission to grade so many times, and who judges its report."""
+
+    what: str
+    path: Path
+    judge: Callable[[Report], str]
+    times: int = 1
+    only: str = ""
+    """The criterion that decides; the others are left out where the check is to be fast."""
+
+
+def _tries(attempt: _Attempt, times: int) -> Iterator[_Try]:
+    exercise = attempt.exercise
+    yield _Try("starter", exercise.folder / "starter.py", starter_problem)
+    yield _Try("solution", exercise.folder / "solution.py", solution_problem, times)
+    for path in sorted((exercise.folder / "variants").glob("*.py")):
+        yield _Try(f"variants/{path.name}", path, solution_problem)
+    again = times
     for path in sorted((exercise.folder / "wrong").glob("*.py")):
-        yield attempt(f"wrong/{path.name}", path, wrong_problem(exercise, path))
+        judge = wrong_problem(exercise, path)
+        one = _Try(f"wrong/{path.name}", path, judge, again, caught_by(path))
+        yield one
+        if not attempt.would_train(one):
+            again = 1
 
 
 @dataclass(frozen=True)
@@ -72,23 +163,65 @@ class _Attempt:
     fast: bool
     runs: Path
     on_event: jobs.OnEvent | None
+    cancel: threading.Event
 
-    def __call__(self, what: str, path: Path, judge: Callable[[Report], str]) -> Finding:
-        began = time.monotonic()
-        if not path.exists():
-            return Finding(self.exercise.id, what, "is not there")
-        if self._would_train(what, path):
-            return Finding(self.exercise.id, what, "", skipped=True)
-        report = grade(self.exercise, path, self.on_event, self.settings, runs=self.runs)
-        seconds = round(time.monotonic() - began, 1)
-        return Finding(self.exercise.id, what, judge(report), seconds)
+    def __call__(self, one: _Try) -> Finding:
+        found = Finding(self.exercise.id, one.what, "")
+        if not one.path.exists():
+            return replace(found, problem="is not there")
+        if self.would_train(one):
+            return replace(found, skipped=True)
+        before = self._last_run(one.path)
+        report = self._grade(one)
+        after = self._last_run(one.path)
+        # A run from before is not in the report's time.
+        ran = after.seconds if after and after != before else 0
+        problem = one.judge(report)
+        for _ in range(one.times - 1):
+            problem = problem or difference(report, self._grade(one))
+        return replace(
+            found,
+            problem=problem,
+            seconds=round(max(0, report.seconds - ran), 1),
+            run_seconds=round(after.seconds, 1) if after else 0,
+        )
 
-    def _would_train(self, what: str, path: Path) -> bool:
+    def _grade(self, one: _Try) -> Report:
+        return grade(
+            self.exercise, one.path, self.on_event, self.settings, runs=self.runs,
+            cancel=self.cancel, only=one.only if self.fast else "",
+        )  # fmt: skip
+
+    def _last_run(self, path: Path) -> jobs.JobResult | None:
+        if self.exercise.spec.job is None:
+            return None
+        return jobs.last_result(jobs.run_dir_of(self.runs, path))
+
+    def would_train(self, one: _Try) -> bool:
         job = self.exercise.spec.job
-        if not self.fast or job is None or what == "starter":
+        if not self.fast or job is None or one.what == "starter" or not one.path.exists():
             return False
-        done = jobs.finished_run(jobs.run_dir_of(self.runs, path), path, job)
-        return done is None and FAST not in path.read_text("utf-8").splitlines()[:3]
+        done = jobs.finished_run(jobs.run_dir_of(self.runs, one.path), one.path, job)
+        return done is None and FAST not in one.path.read_text("utf-8").splitlines()[:3]
+
+
+def difference(first: Report, other: Report) -> str:
+    """Say where two reports on the same submission differ, or "".
+
+    Apart from the seconds, and from the output, in which libraries print seconds of their own.
+    """
+    if (first.ending, first.message) != (other.ending, other.message):
+        return (
+            f"not the same twice: {first.ending} {first.message!r}, "
+            f"then {other.ending} {other.message!r}"
+        )
+    for one, two in zip(first.results, other.results, strict=True):
+        if one != two:
+            return (
+                f"not the same twice: {one.criterion} {one.outcome} {one.message!r} "
+                f"{one.figures}, then {two.outcome} {two.message!r} {two.figures}"
+            )
+    return ""
 
 
 def starter_problem(report: Report) -> str:
@@ -111,20 +244,25 @@ def solution_problem(report: Report) -> str:
 
 def wrong_problem(exercise: Exercise, path: Path) -> Callable[[Report], str]:
     """Return the judge of a wrong submission: the criterion that it names must catch it."""
-    lines = path.read_text("utf-8").splitlines()
-    named = CAUGHT_BY.match(lines[0]) if lines else None
+    named = caught_by(path)
 
     def judge(report: Report) -> str:
-        if named is None:
+        if not named:
             return "its first line is not `# caught by: <criterion id>`"
         results = {r.criterion: r for r in report.results}
-        if named[1] not in results:
-            return f"{exercise.id} has no criterion {named[1]}"
-        if results[named[1]].outcome != "failed":
-            return f"{named[1]} did not catch it: {_not_passed(report) or 'it passes'}"
+        if named not in results:
+            return f"{exercise.id} has no criterion {named}"
+        if results[named].outcome != "failed":
+            return f"{named} did not catch it: {_not_passed(report) or 'it passes'}"
         return ""
 
     return judge
+
+
+def caught_by(path: Path) -> str:
+    """Return the criterion that a wrong submission names in its first line, or ""."""
+    named = CAUGHT_BY.match(path.read_text("utf-8"))
+    return named[1] if named else ""
 
 
 def _not_passed(report: Report) -> str:
@@ -145,9 +283,10 @@ def _files(exercise: Exercise) -> Iterator[str]:
         if path.is_file() and "__pycache__" not in path.parts
     }
     wrong = {name for name in found if re.fullmatch(r"wrong/\w+\.py", name)}
+    variants = {name for name in found if re.fullmatch(r"variants/\w+\.py", name)}
     if absent := sorted(FILES - found):
         yield f"not there: {', '.join(absent)}"
-    if stray := sorted(found - FILES - OPTIONAL - wrong):
+    if stray := sorted(found - FILES - OPTIONAL - wrong - variants):
         yield f"stray: {', '.join(stray)}"
     if not wrong:
         yield "no wrong submission in wrong/"

@@ -2,8 +2,9 @@
 
     from exercises import lab
 
-    model, tokenizer = lab.load_base()
-    train, held_out = lab.instructions()
+    model, tokenizer = lab.load_base()         # a causal LM
+    encoder, tokenizer = lab.load_encoder()    # a BERT
+    train, held_out = lab.instructions()       # or lab.reviews()
     arguments = TrainingArguments(..., **lab.checkpointing())
     trainer = Trainer(..., callbacks=[lab.progress()])
     trainer.train(resume_from_checkpoint=lab.last_checkpoint())
@@ -20,18 +21,23 @@ import math
 import os
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from exercises import protocol
-from tutor.base import assets, home
-from tutor.base.i18n import use_language
+from tutor.base import assets, home, settings
+from tutor.base.errors import MissingError
+from tutor.base.i18n import Language, language, say, use_language
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 
 BASE = "smollm2-135m"
 BASE_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"  # where the asset is its folder
+ENCODER = "minilm"
+ENCODER_ON_HUB = "google-bert/bert-base-uncased"
 
 # A script's own process knows the learner's language from the tutor that started it.
 use_language(os.environ.get(protocol.LANGUAGE, "auto"))
@@ -63,13 +69,17 @@ def load_base(
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    folder = _dequantized(dtype)
+    folder = base_folder(dtype)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype))
     return model, AutoTokenizer.from_pretrained(folder)
 
 
-def _dequantized(dtype: str) -> Path:
-    """Return the folder with the base as safetensors, made on the first call."""
+def base_folder(dtype: Literal["bfloat16", "float32"] = "bfloat16") -> Path:
+    """Return the folder with the base as safetensors and its tokenizer, made on the first call.
+
+    For what wants a path or a name: from_pretrained, a tokenizer alone.
+    Raises MissingError like `load_base`.
+    """
     import torch
     import transformers
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
@@ -99,6 +109,56 @@ def _dequantized(dtype: str) -> Path:
             raise
         shutil.rmtree(part)
     return folder
+
+
+def load_encoder() -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load a BERT without a head, in float32 and evaluation mode: AutoModel and its tokenizer.
+
+    all-MiniLM-L6-v2 (6 layers, hidden size 384, 12 heads, 22.7 M parameters); with the profile
+    "hub" bert-base-uncased (12 layers, 768, 12, 109.5 M). Both are uncased with 30,522 tokens.
+    Raises MissingError, with the command that gets it, where the model is not there.
+    """
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    folder = encoder_folder()
+    with _hub_errors(folder):
+        model = AutoModel.from_pretrained(folder, dtype=torch.float32)
+        return model, AutoTokenizer.from_pretrained(folder)
+
+
+def encoder_folder() -> Path | str:
+    """Return what `from_pretrained` takes to load the encoder under a head, for example
+    AutoModelForSequenceClassification: a folder, or with the profile "hub" a name there.
+
+    Raises MissingError, with the command that gets it, where the model is not there.
+    """
+    return ENCODER_ON_HUB if _profile() == "hub" else assets.path(ENCODER)
+
+
+def _profile() -> str:
+    spoken = language()
+    try:
+        return settings.load().profile
+    finally:
+        use_language(spoken)  # the settings' own may be another than this run's
+
+
+@contextmanager
+def _hub_errors(name: Path | str) -> Iterator[None]:
+    """Say what to do where the hub cannot be reached."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(name, Path):
+            raise
+        raise MissingError(
+            say(f"Could not get {name} from the hub: {error}", f"无法从 hub 获取 {name}：{error}"),
+            say(
+                "Check the network (HF_ENDPOINT), or use what is there: TUTOR_PROFILE=default",
+                "请检查网络（HF_ENDPOINT），或使用本机已有的内容：TUTOR_PROFILE=default",
+            ),
+        ) from error
 
 
 def checkpointing(every: int = 20) -> dict[str, Any]:
@@ -190,3 +250,32 @@ def instructions() -> tuple[list[dict[str, str]], list[dict[str, str]]]:
     from exercises import instruction_data
 
     return instruction_data.load(home.home() / "cache")
+
+
+def reviews() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return (train, held_out): {"text": str, "label": 0 | 1} of film reviews, 1 is positive.
+
+    4,000 and 800 sentences from reviews (19 words on average), half of each label, whose mean
+    rating by 20 people is at least 1 away from neutral on a scale from -4 to 4; with the profile
+    "hub" 4,000 and 800 whole reviews of IMDb. No text is there twice, and the parts are the same
+    on every call: a text's own hash decides where it belongs.
+    Raises MissingError, with the command that gets them, where they are not there.
+    """
+    from exercises import review_data
+
+    if _profile() == "hub":
+        with _hub_errors(review_data.ON_HUB):
+            return review_data.split(review_data.from_hub())
+    return review_data.split(review_data.snippets(assets.path(review_data.ASSET)))
+
+
+def lessons(lang: Language = "en") -> str:
+    """Return the text of the plan's own lessons, in the order of study: a small real corpus.
+
+    About 18,000 words in English, 47,000 characters in Chinese. Markdown's headings, links,
+    emphasis and tables are taken out, and blocks of code and figures with them: what is left is
+    prose, a line a paragraph. The same on every call with the same version of the tutor.
+    """
+    from exercises import lesson_text
+
+    return lesson_text.prose(lang)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import http.server
+import io
+import tarfile
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -174,4 +176,73 @@ def test_too_little_disk_is_said_before_the_download(web, use, monkeypatch) -> N
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr(assets.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(MissingError, match="free disk"):
+        assets.fetch("thing")
+
+
+def sdist(folder: Path, members: dict[str, bytes | str]) -> None:
+    """Write thing-1.0.tar.gz with another archive in it; a str is where a link points to."""
+    inner = io.BytesIO()
+    with tarfile.open(fileobj=inner, mode="w:gz") as tar:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            if isinstance(content, str):
+                info.type, info.linkname = tarfile.SYMTYPE, content
+                tar.addfile(info)
+            else:
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
+    with tarfile.open(folder / "thing-1.0.tar.gz", "w:gz") as tar:
+        for name, data in {
+            "thing-1.0/PKG-INFO": b"Metadata-Version: 2.1\nName: thing\nVersion: 1.0\n",
+            "thing-1.0/setup.py": f"open({str(folder / 'ran')!r}, 'w')".encode(),
+            "thing-1.0/more/data.tar.gz": inner.getvalue(),
+        }.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+
+
+@pytest.fixture
+def from_sdist(use, tmp_path, monkeypatch):  # type: ignore[no-untyped-def]
+    """Return a function that makes an asset of a source archive with these members."""
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+
+    def make(members: dict[str, bytes | str]) -> Asset:
+        sdist(tmp_path, members)
+        member = "thing-1.0/more/data.tar.gz!/inner/{path}"
+        return use(Source("sdist", requirement="thing==1.0", member=member))
+
+    return make
+
+
+def test_one_file_of_an_archive_in_a_source_archive(from_sdist, tmp_path) -> None:
+    asset = from_sdist({"inner/sub/data.bin": DATA, "../evil": b"x", "inner/other": b"y"})
+    ticks: list[tuple[str, int, int]] = []
+    assert assets.fetch("thing", lambda *tick: ticks.append(tick)).read_bytes() == DATA
+    assert ticks == [("sub/data.bin", len(DATA), len(DATA))]
+    assert not (tmp_path / "ran").exists(), "the package's setup.py was run"
+    assert {p.name for p in asset.folder.rglob("*")} <= {"sub", "data.bin", ".lock"}
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ({"inner/sub/data.bin": "/etc/passwd"}, "not a plain file"),
+        ({"inner/sub/data.bin": DATA + b"more"}, f"not {len(DATA)}"),
+        ({"inner/sub/data.bin": b"x" * len(DATA)}, "refused"),
+        ({"inner/other": DATA}, "inner/sub/data.bin"),
+    ],
+)
+def test_a_source_archive_that_is_not_what_was_meant(from_sdist, content, why) -> None:
+    from_sdist(content)
+    with pytest.raises(MissingError, match=why):
+        assets.fetch("thing")
+    assert not assets.present("thing")
+
+
+def test_a_source_archive_that_is_not_there(from_sdist, tmp_path) -> None:
+    from_sdist({})
+    (tmp_path / "thing-1.0.tar.gz").unlink()
+    with pytest.raises(MissingError, match=r"thing==1\.0"):
         assets.fetch("thing")

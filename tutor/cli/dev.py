@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
+
 import click
 
 from exercises import author
-from exercises.spec import all_exercises, find
+from exercises.spec import Exercise, all_exercises, find
 from tutor.base import settings as base_settings
 from tutor.base.errors import Exit
 from tutor.base.i18n import say
+from tutor.base.settings import Settings
 from tutor.cli.exercise import Display
 from tutor.cli.output import emit_json, json_option, narrate, show
 
@@ -21,41 +24,93 @@ def dev() -> None:
 @dev.command()
 @click.argument("reference", required=False, metavar="[UNIT_OR_EXERCISE]")
 @click.option("--fast", is_flag=True, help="Leave out what trains. / 跳过需要训练的部分。")
+@click.option(
+    "--jobs",
+    "at_once",
+    type=click.IntRange(1),
+    default=2,
+    show_default=True,
+    help="Submissions graded side by side. / 同时评分的份数。",
+)
+@click.option(
+    "--repeat",
+    "times",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Grade a solution and a wrong answer so often; the reports must be the same. "
+    "/ 重复评分，报告必须一致。",
+)
 @json_option
-def check(reference: str | None, fast: bool, as_json: bool) -> int:
+def check(reference: str | None, fast: bool, at_once: int, times: int, as_json: bool) -> int:
     """Prove that starters fail, solutions pass and wrong answers are caught. / 验证练习本身。"""
+    began = time.monotonic()
     found = find(reference) if reference else list(all_exercises())
     settings = base_settings.load()
-    findings: list[author.Finding] = []
-    for exercise in found:
-        with Display(exercise.id) as display:
-            for finding in author.check(exercise, settings, fast, display):
-                findings.append(finding)
-                narrate(f"{_mark(finding)} {finding.exercise} {finding.what}")
+    how = author.How(fast, at_once, times)
+    summaries = [_check(exercise, settings, how) for exercise in found]
     if as_json:
-        emit_json(findings)
+        emit_json(summaries)
     else:
-        _print(findings)
-    return Exit.NOT_PASSED if any(finding.problem for finding in findings) else Exit.OK
+        _print(summaries, time.monotonic() - began)
+    return Exit.NOT_PASSED if any(s.problems for s in summaries) else Exit.OK
 
 
-def _mark(finding: author.Finding) -> str:
-    return "–" if finding.skipped else "✗" if finding.problem else "✓"
+def _check(exercise: Exercise, settings: Settings, how: author.How) -> author.Summary:
+    """Check one exercise and tell of each finding as it comes."""
+    findings = []
+    with Display(exercise.id) as display:
+        for finding in author.check(exercise, settings, how, display):
+            findings.append(finding)
+            seconds = f" {finding.seconds:.1f} s" if finding.seconds else ""
+            mark = "–" if finding.skipped else "✗" if finding.problem else "✓"
+            narrate(f"{mark} {finding.exercise} {finding.what}{seconds}")
+    return author.summarize(exercise, findings)
 
 
-def _print(findings: list[author.Finding]) -> None:
+def _print(summaries: list[author.Summary], seconds: float) -> None:
+    """Print a line an exercise (run, check and slowest in seconds), the problems, the sums."""
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
-    for name, justify in (("", "left"), (say("exercise", "练习"), "left"),
-                          (say("what", "项目"), "left"), (say("seconds", "秒"), "right"),
-                          (say("problem", "问题"), "left")):  # fmt: skip
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    for finding in findings:
-        note = finding.problem or (say("skipped: it would train", "已跳过：需要训练") if finding.skipped
-                                   else "")  # fmt: skip
-        seconds = f"{finding.seconds:.1f}" if finding.seconds else ""
-        row = (_mark(finding), finding.exercise, finding.what, seconds, note)
+    widest = max((len(s.exercise) for s in summaries), default=0)
+    table.add_column("")
+    table.add_column(say("exercise", "练习"), no_wrap=True, min_width=widest)
+    for name in (say("criteria", "评分项"), say("wrong", "错误"), say("variants", "变体"),
+                 say("skipped", "跳过"), say("run", "运行"), say("check", "检查"),
+                 say("slowest", "最慢")):  # fmt: skip
+        table.add_column(name, justify="right")
+    for s in summaries:
+        skipped = str(s.skipped or "")
+        row = (
+            "✗" if s.problems else "✓", s.exercise, str(s.criteria), f"{s.caught}/{s.wrong}",
+            f"{s.passed}/{s.variants}", skipped, _seconds(s.run_seconds),
+            _seconds(s.check_seconds), _seconds(s.slowest_seconds),
+        )  # fmt: skip
         table.add_row(*(Text(cell) for cell in row))
     show(table)
+    for finding in (f for s in summaries for f in s.findings if f.problem):
+        show(Text(f"✗ {finding.exercise} {finding.what}: {finding.problem}"))
+    show(Text(_sums(summaries, seconds)))
+
+
+def _sums(summaries: list[author.Summary], seconds: float) -> str:
+    count = len(summaries)
+    criteria, wrong, caught, variants, passed, skipped, problems = (
+        sum(getattr(s, name) for s in summaries)
+        for name in ("criteria", "wrong", "caught", "variants", "passed", "skipped", "problems")
+    )
+    run, checks = sum(s.run_seconds for s in summaries), sum(s.check_seconds for s in summaries)
+    return say(
+        f"{count} exercises, {criteria} criteria: {caught} of {wrong} wrong submissions caught, "
+        f"{passed} of {variants} variants passed, {skipped} skipped, {problems} problems; "
+        f"solutions ran {run:.0f} s and were checked in {checks:.0f} s; {seconds:.0f} s in all",
+        f"{count} 个练习，{criteria} 个评分项：识别错误答案 {caught}/{wrong}，"
+        f"变体通过 {passed}/{variants}，跳过 {skipped}，问题 {problems}；"
+        f"参考解答运行 {run:.0f} 秒、检查 {checks:.0f} 秒；总计 {seconds:.0f} 秒",
+    )
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.1f}" if value else ""

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from exercises import jobs, workspace
+from exercises import jobs, protocol, sandbox, workspace
 from exercises.grade import grade
 from exercises.hints import take_hint
 from exercises.report import Report, Result
 from exercises.spec import Exercise, find, find_one
 from tutor.base import settings as base_settings
 from tutor.base.errors import Exit, TutorError
-from tutor.base.i18n import say
+from tutor.base.i18n import language, say
 from tutor.base.settings import Settings
 from tutor.cli.output import emit_json, json_option, narrate, show
 from tutor.cli.study import open_record
@@ -59,20 +61,17 @@ open = open_  # the name that the command table looks up; nothing here opens fil
 @click.option("--again", is_flag=True, help="Also where this source was run. / 强制重新运行。")
 @json_option
 def run(exercise: str, again: bool, as_json: bool) -> int:
-    """Run an exercise's training job. / 运行练习的训练任务。
+    """Run your file of an exercise; one that trains, as a job. / 运行你的练习文件；训练作为任务。
 
-    A finished run of the same source is not run again; an interrupted one goes on from its last
-    checkpoint.
+    A finished training of the same source is not run again; an interrupted one goes on from its
+    last checkpoint.
     """
     found = find_one(exercise)
     settings = base_settings.load()
-    if found.spec.job is None:
-        raise TutorError(
-            say(f"{found.id} has nothing to run.", f"{found.id} 没有需要运行的任务。"),
-            say(f"Check it: tutor check {found.id}", f"直接批改：tutor check {found.id}"),
-        )
     _refuse_missing(found)
     submission = submission_of(found, settings)
+    if found.spec.job is None:
+        return _run_file(found, submission, settings.profile != "hub", as_json)
     run_dir = jobs.run_dir_of(workspace.runs_of(found, settings), submission)
     with Display(found.id) as display:
         result = jobs.run_job(
@@ -88,6 +87,24 @@ def run(exercise: str, again: bool, as_json: bool) -> int:
     if result.finished:
         return Exit.OK
     return Exit.TIMED_OUT if result.ending == "timed_out" else Exit.NOT_PASSED
+
+
+def _run_file(found: Exercise, submission: Path, offline: bool, as_json: bool) -> int:
+    """Run a file that trains nothing as `python FILE` would, with this Python and its packages."""
+    began = time.monotonic()
+    ended = subprocess.run(
+        [sys.executable, "-P", str(submission)],
+        env=sandbox.environment({protocol.LANGUAGE: language()}, offline),
+        stdout=sys.stderr if as_json else None,
+        check=False,
+    )
+    ending = "finished" if ended.returncode == 0 else "crashed"
+    record = open_record()
+    record.log("run", found.id, ending=ending, seconds=round(time.monotonic() - began, 1))
+    record.close()
+    if as_json:
+        emit_json({"exercise": found.id, "ending": ending, "returncode": ended.returncode})
+    return Exit.OK if ended.returncode == 0 else Exit.NOT_PASSED
 
 
 @click.command()

@@ -11,6 +11,7 @@ from tutor.base import assets
 from tutor.base import settings as settings_
 from tutor.base.errors import Exit
 from tutor.base.i18n import say
+from tutor.cli.model_own import build_own
 from tutor.cli.model_workshop import COMMANDS
 from tutor.cli.output import emit_json, json_option, show
 
@@ -119,5 +120,5 @@ def pull(names: tuple[str, ...], again: bool) -> int:
     return Exit.OK
 
 
-for command in COMMANDS:
+for command in (*COMMANDS, build_own):
     model.add_command(command)

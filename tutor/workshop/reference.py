@@ -33,10 +33,10 @@ def do(task: Reference | MergeFolder) -> Any:
 def ask(task: Reference) -> Said:
     """Do the task and write the logits: float16 at every position, (tokens, vocabulary)."""
     base = Path(task.base)
-    tokenizer, kwargs = _tokenizer(base)
-    ids = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in task.texts]
-    samples = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in task.samples]
-    template = tokenizer.chat_template or ""
+    tokenize, kwargs = tokenizer(base)
+    ids = [tokenize(text, add_special_tokens=False)["input_ids"] for text in task.texts]
+    samples = [tokenize(text, add_special_tokens=False)["input_ids"] for text in task.samples]
+    template = tokenize.chat_template or ""
     found: dict[str, Any] = {}
     float32 = True
     if samples:
@@ -55,33 +55,34 @@ def ask(task: Reference) -> Said:
 def merge_folder(task: MergeFolder) -> int:
     """Save base and adapter merged, in bfloat16, with the tokenizer; return the parameters."""
     base = Path(task.base)
-    tokenizer, kwargs = _tokenizer(base)
+    tokenize, kwargs = tokenizer(base)
     model: Any = _model(base, kwargs)[0]
     if task.adapter:
         from peft import PeftModel
 
         model = PeftModel.from_pretrained(model, task.adapter).merge_and_unload()
     model.to(torch.bfloat16).save_pretrained(task.target)
-    tokenizer.save_pretrained(task.target)
+    tokenize.save_pretrained(task.target)
     return model.num_parameters()
 
 
-def _tokenizer(base: Path) -> tuple[Any, dict[str, Any]]:
+def tokenizer(base: Path) -> tuple[Any, dict[str, Any]]:
+    """Return a base's tokenizer, and what else `from_pretrained` must be told to read the base."""
     if base.is_dir():
         return AutoTokenizer.from_pretrained(base), {}
     kwargs: dict[str, Any] = {"gguf_file": base.name}
-    tokenizer = AutoTokenizer.from_pretrained(base.parent, **kwargs)
+    found = AutoTokenizer.from_pretrained(base.parent, **kwargs)
     field = gguf_file.read(base).get_field("tokenizer.ggml.pre")
     if field and field.contents() == "smollm":
         # transformers reads every byte-level GGUF tokenizer as GPT-2's; SmolLM's cuts each digit
         # off first. Without this 72 of 1,000 texts get other ids than the published tokenizer's.
-        tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        found.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
             [
                 pre_tokenizers.Digits(individual_digits=True),
                 pre_tokenizers.ByteLevel(add_prefix_space=False),
             ]
         )
-    return tokenizer, kwargs
+    return found, kwargs
 
 
 def _model(base: Path, kwargs: dict[str, Any]) -> tuple[PreTrainedModel, bool]:

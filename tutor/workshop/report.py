@@ -126,14 +126,26 @@ class Lineage:
 
 
 @dataclass(frozen=True)
+class Evaluated:
+    """How the tutor answered a file's questions with a model: figures as `tutor eval` names them."""
+
+    model: str
+    questions: str
+    questions_sha256: str
+    figures: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Report:
-    """A model's folder as data. files: by type ("F16", "Q4_K_M", …, "LoRA")."""
+    """A model's folder as data. files: by type ("F16", "Q4_K_M", …, "LoRA"). evaluated: before its
+    training and after, where that was asked for."""
 
     name: str
     architecture: str
     parameters: int
     lineage: Lineage
     files: dict[str, ModelFile]
+    evaluated: tuple[Evaluated, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -203,7 +215,32 @@ def card(report: Report) -> str:
     for file in report.files.values():
         if file.gates:
             lines += ["", f"## Gates of {file.type}", "", *_gates(file.gates)]
+    if report.evaluated:
+        lines += ["", "## Answers (tutor eval)", "", *_evaluated(report.evaluated)]
     return "\n".join(lines) + "\n"
+
+
+def _evaluated(columns: tuple[Evaluated, ...]) -> list[str]:
+    """One column a model; each figure a line."""
+    first = columns[0]
+    shown = [name for name, value in first.figures.items() if not isinstance(value, dict)]
+    rows = [
+        f"| {name.replace('_', ' ')} | "
+        + " | ".join(_figure(column.figures.get(name)) for column in columns)
+        + " |"
+        for name in shown
+    ]
+    return [
+        f"{first.questions} (sha256 {first.questions_sha256})",
+        "",
+        "| | " + " | ".join(column.model for column in columns) + " |",
+        "|---" * (len(columns) + 1) + "|",
+        *rows,
+    ]
+
+
+def _figure(value: Any) -> str:
+    return "–" if value is None else f"{value:g}"
 
 
 def _origin(origin: Lineage) -> dict[str, str]:

@@ -23,7 +23,7 @@ from tutor.workshop.report import Data, Lineage, Taught
 
 NOTES = "lineage.json"
 """What a run may leave beside its adapter: {"data": [{"name", "sha256", "licence"}], "taught":
-[{"prompt", "phrase"}]}."""
+[{"prompt", "phrase"}], "run": {figure: value}}."""
 SETTINGS = ("peft_type", "r", "lora_alpha", "use_rslora", "use_dora", "target_modules")
 
 
@@ -41,6 +41,7 @@ class Source:
 class _Notes(msgspec.Struct, frozen=True):
     data: tuple[Data, ...] = ()
     taught: tuple[Taught, ...] = ()
+    run: dict[str, Any] = {}
 
 
 def find(reference: str, settings: Settings, base: str = "") -> Source:
@@ -177,7 +178,7 @@ def _lineage(folder: Path, adapter: Adapter | None, base: Path, base_name: str) 
         source=str(folder),
         adapter_sha256=files.sha256(adapter.folder / adapters.WEIGHTS) if adapter else "",
         adapter={k: v for k in SETTINGS if (v := adapter.config.get(k))} if adapter else {},
-        run=_run(folder),
+        run=_run(folder) | notes.run,
         data=notes.data,
         taught=notes.taught,
         made_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

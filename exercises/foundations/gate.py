@@ -1,0 +1,45 @@
+"""Training comes last: a criterion that trains waits until the quick ones hold.
+
+Wrong data or a wrong step would only be trained on, for half a minute, to say less clearly what
+the quick criterion has said already.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tutor.base.i18n import say
+
+
+class Gate:
+    """Knows which of the criteria that it decorates have held in this check."""
+
+    def __init__(self) -> None:
+        self.waiting: list[str] = []
+
+    def __call__(self, test: Callable[..., Any]) -> Callable[..., Any]:
+        """Decorate a quick criterion."""
+        name = test.__name__.removeprefix("test_")
+        self.waiting.append(name)
+
+        @functools.wraps(test)
+        def noted(**fixtures: Any) -> None:
+            test(**fixtures)
+            self.waiting.remove(name)
+
+        return noted
+
+    def require(self, criterion: str) -> None:
+        """Fail this criterion while a quick one does not hold."""
+        if self.waiting:
+            pytest.fail(
+                say(
+                    f"{criterion} trains a model, and is decided once these hold: "
+                    f"{', '.join(self.waiting)}",
+                    f"{criterion} 需要训练模型，待以下各项通过后才会判定：{'、'.join(self.waiting)}",
+                )
+            )
