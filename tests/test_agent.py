@@ -249,8 +249,19 @@ def test_a_long_passage_is_cut_to_the_sentences_that_matter() -> None:
     assert excerpt("short", "anything") == "short"
 
 
+@pytest.mark.parametrize(
+    ("said", "held"),
+    [("4", False), ("24", True), ("1.2", True), ("1.25", True), ("1,000", True), ("100", False)],
+)
+def test_a_number_within_another_one_is_not_that_number(said, held) -> None:
+    source = passage(1, "The run took 24 hours, 1.25TB of disk and 1000 steps.")
+    support = find_support(f"The run took {said} of disk, hours and steps.", [source])
+    assert (support is not None) == held
+
+
 def test_names_and_numbers_of_a_question() -> None:
     found = names("Does use_rslora in LoraConfig or peft.LoraConfig(r=8) beat GPT-7 on SQuAD?")
     assert found == ["use_rslora", "LoraConfig", "peft.LoraConfig", "GPT-7", "SQuAD"]
     assert names("how much VRAM does Mixtral 8x7B need") == ["VRAM"]
     assert numbers("3,000 steps at 0.37, not GPT-7") == {"3000", "0.37"}
+    assert numbers("from 1.2TB to 350GB，约267,735个") == {"1.2", "350", "267735"}

@@ -75,7 +75,12 @@ def _names_hold(sentence: str, evidence: str) -> bool:
 
 
 def _numbers_hold(sentence: str, evidence: str) -> bool:
-    """Tell whether each number occurs in the evidence; a rounded one counts (0.37 for 0.373)."""
+    """Tell whether each number occurs in the evidence, not only within a longer one; a decimal may
+    be cut off (0.37 for 0.373)."""
     held = numbers(evidence)
     flat = evidence.replace(",", "")
-    return all(n in flat or any(h.startswith(n) for h in held) for n in numbers(sentence))
+    return all(
+        re.search(rf"(?<![\d.]){re.escape(n)}(?!\d|\.\d)", flat)
+        or ("." in n and any(h.startswith(n) for h in held))
+        for n in numbers(sentence)
+    )

@@ -9,7 +9,7 @@ from functools import cache
 from kb.words import ENGLISH_STOP
 
 _WORD = re.compile(r"[a-z][a-z0-9]*|\d+(?:[.,]\d+)*|[\u4e00-\u9fff]+")
-_NUMBER = re.compile(r"(?<![\w.])(?<![A-Za-z]-)\d+(?:[.,]\d+)*(?!\w)")
+_NUMBER = re.compile(r"(?<![A-Za-z0-9_.])(?<![A-Za-z]-)(?<!\d,)\d++(?:[.,]\d++)*+")
 _NAME = re.compile(
     r"[A-Za-z_][\w.]*_\w+|[A-Za-z]\w*(?:\.\w+)+"  # snake_case and dotted identifiers
     r"|[A-Z][a-z0-9]+(?:[A-Z]\w*)+|\b[A-Za-z]*[a-z][A-Z]\w*"  # CamelCase, camelCase
@@ -33,7 +33,8 @@ def words(text: str) -> set[str]:
 
 
 def numbers(text: str) -> set[str]:
-    """Return the numbers of a text as they are written, without thousands separators."""
+    """Return the numbers of a text as they are written, without thousands separators and without
+    the unit that may be written to them (350 of "350GB")."""
     return {n.replace(",", "") for n in _NUMBER.findall(unicodedata.normalize("NFKC", text))}
 
 

@@ -69,7 +69,7 @@ def _check(exercise: Exercise, settings: Settings, how: author.How) -> author.Su
 
 
 def _print(summaries: list[author.Summary], seconds: float) -> None:
-    """Print a line an exercise (run, check and slowest in seconds), the problems, the sums."""
+    """Print a line an exercise (run, check, longest check in seconds), the problems, the sums."""
     from rich.table import Table
     from rich.text import Text
 
@@ -78,8 +78,8 @@ def _print(summaries: list[author.Summary], seconds: float) -> None:
     table.add_column("")
     table.add_column(say("exercise", "练习"), no_wrap=True, min_width=widest)
     for name in (say("criteria", "评分项"), say("wrong", "错误"), say("variants", "变体"),
-                 say("skipped", "跳过"), say("run", "运行"), say("check", "检查"),
-                 say("slowest", "最慢")):  # fmt: skip
+                 say("skip", "跳过"), say("run", "运行"), say("check", "检查"),
+                 say("max", "最慢")):  # fmt: skip
         table.add_column(name, justify="right")
     for s in summaries:
         skipped = str(s.skipped or "")
