@@ -6,6 +6,7 @@ starter.py              percent-format cells that the learner fills in
 solution.py             one right way, never shown before it is asked for
 test_criteria.py        one pytest function `test_<criterion id>` for each criterion
 hints.toml              the hint ladder, from a nudge to nearly the answer
+variants/*.py           right ones in another style: no style may be refused
 wrong/*.py              plausible wrong submissions: first line `# caught by: <criterion id>`
 """
 

@@ -135,6 +135,8 @@ def main() -> None:
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.exceptions.Abort):
+        if sys.stderr.isatty():
+            click.echo(err=True)  # the shell's prompt belongs below the ^C
         sys.exit(Exit.INTERRUPTED)
     except click.ClickException as error:
         error.show()
