@@ -44,13 +44,13 @@ def _other_number(scene: Scene, answer: str) -> str:
     found = _NUMBER.search(_MARK.sub(lambda m: "#" * len(m[0]), answer))
     if not found:
         return ""
-    own = set(_NUMBER.findall(answer))
-    held = {n for p in scene.passages for n in _NUMBER.findall(p.text)}
-    other = [n for n in _NUMBER.findall(_bodies(scene, _cited(answer))) if n not in own]
+    # The agent's check finds a number within a longer one too: "4" stands in nearly every passage.
+    cited = _cited(answer)
+    held = "".join(p.text for n, p in enumerate(scene.passages, 1) if n in cited).replace(",", "")
     doubled = str(2 * int(found[0]) + 1) if found[0].isdigit() else f"{found[0]}5"
-    fallback = doubled if doubled not in held else f"{doubled}7"
-    chosen = other[0] if other else fallback
-    return answer[: found.start()] + chosen + answer[found.end() :]
+    other = [*_NUMBER.findall(_bodies(scene, cited)), doubled, f"{doubled}7"]
+    chosen = next((number for number in other if number.replace(",", "") not in held), "")
+    return answer[: found.start()] + chosen + answer[found.end() :] if chosen else ""
 
 
 def _other_name(scene: Scene, answer: str) -> str:
