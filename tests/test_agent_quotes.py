@@ -56,6 +56,12 @@ def test_links_fences_and_bullets_are_left_out() -> None:
     assert "```" not in quote.text and "example.org" not in quote.text
 
 
+def test_a_code_block_stays_one() -> None:
+    block = "```python\nbeams = beam_search(5)\nprint(beams)\n```"
+    quote = quotes.pick(evidence("beam search", f"Search with five beams:\n\n{block}\n"), "")
+    assert quote is not None and f"\n{block}\n" in quote.text
+
+
 def test_a_papers_own_reference_marks_are_left_out() -> None:
     text = "Beam search [13] keeps hypotheses [1, 2] in array[0]."
     quote = quotes.pick(evidence("what does beam search keep?", text), "")

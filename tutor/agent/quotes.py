@@ -31,6 +31,8 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[^a-z\s])|(?<=[。！？；])|\n+(?
 _BULLET = re.compile(r"^(?:[-*+>]\s+|#+\s+|\[![A-Z]+\]\s*)+")
 _FRAME = re.compile(r"^`{3}\w*$|^[|:\s-]+$")
 """The line above or below a code block, and the one below a table's head."""
+_FENCE = re.compile(r"`{3}\w*")
+_CODE_BLOCK = re.compile(r"`{3}\w*\n.*\n\s*`{3}", re.DOTALL)
 _REFERENCE = re.compile(r"\s*(?<![A-Za-z_])\[\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\]")
 _WORD = re.compile(r"[\u3400-\u9fff]|[A-Za-z0-9][\w'.%-]*")
 
@@ -85,14 +87,20 @@ def _sentences(passage: Passage, found: Evidence) -> list[_Sentence]:
     pieces = (_BULLET.sub("", piece.strip()) for piece in _SENTENCE_END.split(passage.text))
     # A paper's own "[13]" would pass for a mark of ours; an index, x[0], does not.
     bare = (_REFERENCE.sub("", without_links(p)) for p in pieces if not _FRAME.match(p))
-    texts = [" ".join(text.split()) for text in bare]
-    texts = [text for text in texts if len(text) > 11]
+    texts = [text for text in map(_tidy, bare) if len(text) > 11]
     likeness = found.kb.likeness(found.question, texts)
     across = found.lang == "zh" or passage.lang == "zh"
     return [
         _Sentence(text, _meant(text, across), length(text), likeness[at])
         for at, text in enumerate(texts)
     ]
+
+
+def _tidy(piece: str) -> str:
+    """Return a piece as one line; a whole code block keeps its own, half of one loses its fence."""
+    if _CODE_BLOCK.fullmatch(piece.strip()):
+        return f"\n{piece.strip()}\n"
+    return " ".join(_FENCE.sub("", piece).split())
 
 
 def _meant(text: str, across: bool) -> frozenset[str]:
