@@ -25,6 +25,7 @@ import psutil
 
 from exercises.report import Ending
 from exercises.spec import ROOT, Limits
+from tutor.base.assets import OFFLINE
 
 MARK = "TUTOR_SANDBOX"
 """The variable whose value finds a process of ours after its parents are gone."""
@@ -71,7 +72,6 @@ _FIXED = {
     # Threads that spin while they wait cost a training on a busy machine six sevenths of its speed.
     "OMP_WAIT_POLICY": "PASSIVE",
 }
-_OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def environment(extra: Mapping[str, str], offline: bool = True) -> dict[str, str
     threads = str(cores())
     kept |= {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, **_FIXED}
     if offline:
-        kept |= _OFFLINE
+        kept |= OFFLINE
     if (ROOT.parent / "pyproject.toml").exists():
         kept["PYTHONPATH"] = str(ROOT.parent)  # a checkout that may not be installed
     return kept | dict(extra)

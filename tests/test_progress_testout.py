@@ -14,12 +14,12 @@ from tui_driver import running, screen_text, until
 
 from exercises import spec
 from exercises.report import Report, Result
+from exercises.spec import all_exercises
 from tutor.agent.tools import learner
 from tutor.cli import main
 from tutor.progress import Progress, Standing, open_progress
 from tutor.tui.marks import Snapshot
 from tutor.tui.places import Place
-from tutor.tui.record import load_exercises
 
 
 def report(exercise: str, passed: bool = True) -> Report:
@@ -152,7 +152,7 @@ def test_chinese(
 
 
 def test_marks(home: Path) -> None:
-    exercises = load_exercises()
+    exercises = all_exercises()
     passed = {e.id: Standing(e.id, 9, 9, True, 1, 0) for e in exercises if e.unit == "week5"}
     skipped = Snapshot(exercises, passed, tested_out={"week5": 1.0})
     assert (skipped.unit_mark("week5").symbol, skipped.lesson_mark("week5").symbol) == ("◆", "◆")

@@ -54,7 +54,7 @@ async def ask(
         unknown: list[str] = []
         if not opening.enough:
             own = len(found.passages)
-            await asyncio.to_thread(_first_search, found)
+            await asyncio.to_thread(first_search, found)
             yield Observation(tuple(found.passages[own:]))
             unknown = await asyncio.to_thread(coverage.unknown_names, question, kb)
         if unknown:
@@ -69,7 +69,7 @@ async def ask(
         starting.cancel()
 
 
-def _first_search(found: Evidence) -> None:
+def first_search(found: Evidence) -> None:
     """Search for the learner's own words, then for names in them that no passage mentions."""
     found.search(found.question)
     if unseen := coverage.unseen_names(found.question, found.passages):

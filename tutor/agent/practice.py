@@ -16,6 +16,7 @@ import msgspec
 from kb import KnowledgeBase, Passage
 from tutor.agent import coverage, prompts, quotes, scoring, steps, tools
 from tutor.agent.evidence import PASSAGES, Evidence
+from tutor.agent.loop import first_search
 from tutor.agent.peers import Tutor, obeys
 from tutor.agent.support import find_support, take_marks
 from tutor.agent.writer import MOST_SENTENCES, MOST_WORDS, AnswerWriter
@@ -40,10 +41,7 @@ class Practice:
         found = Evidence(question, lang, self.kb)
         if tools.first_tools(found, self.settings).events:
             return None
-        # As tutor.agent.loop begins: the learner's words, then names that no passage mentions.
-        found.search(question)
-        if unseen := coverage.unseen_names(question, found.passages):
-            found.search(" ".join(unseen))
+        first_search(found)
         if not found.passages or coverage.unknown_names(question, self.kb):
             return None
         return _scene(found)

@@ -21,13 +21,14 @@ import msgspec
 from tutor.base import home, packages
 from tutor.base.errors import MissingError, TutorError, nearest
 from tutor.base.i18n import say
-from tutor.base.packages import SourceError
+from tutor.base.packages import BLOCK, SourceError
 
 Kind = Literal["chat", "encoder", "dataset"]
 Advance = Callable[[str, int, int], None]
 """Called with a file's name, its bytes so far and its size in bytes."""
 
-BLOCK = 1 << 20
+OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+"""Environment that keeps Hugging Face's libraries to what lies on this disk."""
 REGISTRY = "registry.json"
 
 

@@ -53,8 +53,9 @@ def build_own(
     """
     # Threads that spin while they wait would slow down whatever else runs.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     from tutor.base import assets
+
+    os.environ |= assets.OFFLINE
     from tutor.workshop.own.bases import RECIPES
     from tutor.workshop.own.build import Order, build
     from tutor.workshop.quantize import best

@@ -12,9 +12,7 @@ from tutor.base.i18n import say
 from tutor.cli.output import emit_json, json_option, narrate, show
 from tutor.progress import Progress, open_progress
 from tutor.progress.testout import lesson_note
-
-SKIPPED = "◆"
-"""The mark of a unit that was tested out of; "●" is one that was studied and done."""
+from tutor.tui.marks import SYMBOLS, Snapshot
 
 
 def open_record() -> Progress:
@@ -85,51 +83,49 @@ def lesson(unit: str, raw: bool) -> int:
 @json_option
 def progress(as_json: bool) -> int:
     """Show what you have proven so far. / 查看学习进度。"""
-    from exercises.spec import all_exercises
-
     record = open_record()
-    standings = [record.standing(exercise.id) for exercise in all_exercises()]
+    now = Snapshot.read(record)
     if as_json:
         emit_json(
             {
-                "lessons": sorted(record.lessons_read()),
-                "exercises": standings,
-                "tested_out": record.test_outs.units(),
-                "quiz": record.reviews.counts(),
+                "lessons": sorted(now.lessons),
+                "exercises": list(now.standings.values()),
+                "tested_out": now.tested_out,
+                "quiz": now.quiz,
                 "recent": record.recent(),
             }
         )
         return Exit.OK
-    for standing in standings:
-        mark = "●" if standing.passed else "◐" if standing.best_points else "○"
+    for exercise in now.exercises:
+        standing = now.standings[exercise.id]
         points = f"{standing.best_points}/{standing.max_points}" if standing.checks else "-"
         click.echo(
-            f"{mark} {standing.exercise:<28} {points:>7}  "
+            f"{now.exercise_mark(exercise).symbol} {exercise.id:<28} {points:>7}  "
             + say(
                 f"{standing.checks} checks, {standing.hints} hints",
                 f"批改 {standing.checks} 次，提示 {standing.hints} 条",
             )
         )
-    _print_test_outs(record)
-    _print_quiz(record)
+    _print_test_outs(now)
+    _print_quiz(now)
     for row in record.recent(5):
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["at"]))
         click.echo(f"  {when}  {row['exercise']}  {row['points']}/{row['max_points']}")
     return Exit.OK
 
 
-def _print_test_outs(record: Progress) -> None:
-    for unit, at in record.test_outs.units().items():
+def _print_test_outs(now: Snapshot) -> None:
+    for unit, at in now.tested_out.items():
         day = time.strftime("%Y-%m-%d", time.localtime(at))
         text = say(f"tested out on {day}, lesson skipped", f"{day} 免修，跳过课文")
-        if unit in record.lessons_read():
+        if unit in now.lessons:
             text = say(f"tested out on {day}, lesson read", f"{day} 免修，课文已读")
-        click.echo(f"{SKIPPED} {unit:<28} {'':>7}  {text}")
+        click.echo(f"{SYMBOLS['skipped']} {unit:<28} {'':>7}  {text}")
 
 
-def _print_quiz(record: Progress) -> None:
+def _print_quiz(now: Snapshot) -> None:
     """Cards due and known, of the units in which some were answered."""
-    begun = {u: c for u, c in record.reviews.counts().items() if c.new < c.cards}
+    begun = {u: c for u, c in now.quiz.items() if c.new < c.cards}
     for unit, counts in begun.items():
         cards = say(
             f"{counts.due} cards due, {counts.known} of {counts.cards} known",
@@ -141,23 +137,17 @@ def _print_quiz(record: Progress) -> None:
 def _print_plan(units: list[curriculum.Unit]) -> None:
     from rich.table import Table
 
-    from exercises.spec import all_exercises
-
-    record = open_record()
-    read, tested_out = record.lessons_read(), record.test_outs.units()
+    now = Snapshot.read(open_record())
     table = Table(box=None, pad_edge=False)
     for title in ("", say("unit", "单元"), say("topic", "主题"), say("exercises", "练习")):
         table.add_column(title)
     for unit in units:
-        standings = [record.standing(e.id) for e in all_exercises() if e.unit == unit.id]
-        passed = sum(s.passed for s in standings)
-        started = passed or unit.id in read or any(s.checks for s in standings)
-        done = standings and passed == len(standings)
-        skipped = done and unit.id in tested_out and unit.id not in read
-        mark = SKIPPED if skipped else "●" if done else "◐" if started else "○"
-        score = f"{passed}/{len(standings)}" if standings else ""
-        note = say("  tested out", "  免修") if skipped else ""
-        table.add_row(mark, unit.id, str(unit.title), score + note)
+        mark = now.unit_mark(unit.id)
+        exercises = now.of_unit(unit.id)
+        passed = sum(now.standings[exercise.id].passed for exercise in exercises)
+        score = f"{passed}/{len(exercises)}" if exercises else ""
+        note = say("  tested out", "  免修") if mark.state == "skipped" else ""
+        table.add_row(mark.symbol, unit.id, str(unit.title), score + note)
     show(table)
 
 

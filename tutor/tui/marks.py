@@ -1,8 +1,8 @@
-"""How far the learner is: the one place where marks and points are computed for the screen."""
+"""How far the learner is: the one place where marks and points are computed, for every face."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -10,7 +10,7 @@ import curriculum
 
 if TYPE_CHECKING:
     from exercises.spec import Exercise
-    from tutor.progress import Standing
+    from tutor.progress import Progress, Standing
     from tutor.progress.reviews import Counts
 
 State = Literal["open", "begun", "done", "skipped"]
@@ -46,6 +46,17 @@ class Snapshot:
     """The cards of each unit that has some."""
     tested_out: Mapping[str, float] = field(default_factory=dict)
     """When each unit was tested out of (Unix time)."""
+
+    @classmethod
+    def read(cls, progress: Progress) -> Snapshot:
+        """What stands in the learner's record now."""
+        from exercises.spec import all_exercises
+
+        found = all_exercises()
+        standings = {e.id: progress.standing(e.id) for e in found}
+        lessons = frozenset(progress.lessons_read())
+        tested_out = progress.test_outs.units()
+        return cls(found, standings, lessons, progress.reviews.counts(), tested_out)
 
     def of_unit(self, unit: str) -> tuple[Exercise, ...]:
         return tuple(e for e in self.exercises if e.unit == unit)
@@ -86,23 +97,6 @@ class Snapshot:
         start = ids.index(after) + 1 if after in ids else 0
         around = self.exercises[start:] + self.exercises[:start]
         return next((e for e in around if self.exercise_mark(e).state != "done"), None)
-
-
-def in_plan_order(exercises: Iterable[Exercise]) -> tuple[Exercise, ...]:
-    """Order exercises as the plan's practice names them; those that it does not name come after
-    the others of their unit."""
-    named = [p.exercise for unit in curriculum.units() for p in unit.practice if p.exercise]
-    unit_at = {name: number for number, name in enumerate(curriculum.ORDER)}
-    named_at = {name: number for number, name in enumerate(named)}
-
-    def place(exercise: Exercise) -> tuple[int, int, str]:
-        return (
-            unit_at.get(exercise.unit, len(unit_at)),
-            named_at.get(exercise.id, len(named_at)),
-            exercise.name,
-        )
-
-    return tuple(sorted(exercises, key=place))
 
 
 def _sum(marks: list[Mark], states: list[State]) -> Mark:

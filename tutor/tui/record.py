@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tutor.tui.marks import Snapshot, in_plan_order
+from tutor.tui.marks import Snapshot
 
 if TYPE_CHECKING:
     from curriculum.quiz import Card
@@ -36,7 +36,7 @@ class Record:
         return await self._do(self._open)
 
     async def snapshot(self) -> Snapshot:
-        return await self._do(self._snapshot)
+        return await self._do(lambda: Snapshot.read(self._opened()))
 
     async def log(self, kind: str, subject: str, **detail: Any) -> None:
         await self._do(lambda: self._opened().log(kind, subject, **detail))
@@ -84,20 +84,5 @@ class Record:
         self._progress, kept = open_progress()
         return kept
 
-    def _snapshot(self) -> Snapshot:
-        progress = self._opened()
-        found = load_exercises()
-        standings = {e.id: progress.standing(e.id) for e in found}
-        lessons = frozenset(progress.lessons_read())
-        tested_out = progress.test_outs.units()
-        return Snapshot(found, standings, lessons, progress.reviews.counts(), tested_out)
-
     async def _do(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
-
-def load_exercises() -> tuple[Any, ...]:
-    """Every exercise in the order of the plan."""
-    from exercises.spec import all_exercises
-
-    return in_plan_order(all_exercises())

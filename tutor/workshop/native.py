@@ -19,6 +19,7 @@ from typing import TypeVar
 
 import msgspec
 
+from tutor.base.assets import OFFLINE
 from tutor.base.errors import TutorError
 from tutor.base.i18n import language, say, use_language
 
@@ -140,7 +141,8 @@ def call(task: Task, reply: type[R], *, model: str = "") -> R:
         answer = Path(folder) / "reply.json"
         command = [sys.executable, "-m", "tutor.workshop.native", str(answer), language()]
         # Threads that spin while they wait would slow down whatever else runs.
-        environment = {"OMP_WAIT_POLICY": "PASSIVE"} | dict(os.environ) | _OFFLINE
+        fixed = OFFLINE | {"TOKENIZERS_PARALLELISM": "false"}
+        environment = {"OMP_WAIT_POLICY": "PASSIVE"} | dict(os.environ) | fixed
         ended = subprocess.run(
             command,
             input=msgspec.json.encode(task),
@@ -164,9 +166,6 @@ def call(task: Task, reply: type[R], *, model: str = "") -> R:
             "请运行：tutor doctor --probe。原有的内容没有改动。",
         ),
     )
-
-
-_OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
 def _last_words(ended: subprocess.CompletedProcess[bytes]) -> str:

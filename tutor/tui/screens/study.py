@@ -28,7 +28,7 @@ from tutor.tui.keys import PLAN, STUDY, Key, bindings
 from tutor.tui.marks import Snapshot
 from tutor.tui.messages import Changed, Checked, Noted
 from tutor.tui.places import ASK, Place
-from tutor.tui.record import Record, load_exercises
+from tutor.tui.record import Record
 from tutor.tui.widgets.key_bar import KeyBar
 from tutor.tui.widgets.link_row import LinkRow
 from tutor.tui.widgets.plan_tree import PlanTree
@@ -151,7 +151,7 @@ class StudyScreen(Screen[None]):
             self._complain(error)
         finally:
             if self._bound_for is place:  # no later visit has taken over
-                self.app.call_later(self._hand_over)
+                self.app.call_later(self._hand_over, place)
 
     def holds_back(self, event: Event) -> bool:
         """Keep what is typed while a page is on its way: the page there now would take the letters
@@ -160,7 +160,9 @@ class StudyScreen(Screen[None]):
             self._typed.append(event)
         return self._bound_for is not None
 
-    async def _hand_over(self) -> None:
+    async def _hand_over(self, place: Place) -> None:
+        if self._bound_for is not place:
+            return  # a visit that began since then holds back for its own page
         typed, self._typed, self._bound_for = self._typed, [], None
         for event in typed:
             await self.app.on_event(event)
@@ -271,7 +273,9 @@ class StudyScreen(Screen[None]):
             await self._take_stock()
         except (TutorError, sqlite3.Error, OSError) as error:
             self._complain(error)
-            self._show(Snapshot(await asyncio.to_thread(load_exercises)))
+            from exercises.spec import all_exercises
+
+            self._show(Snapshot(await asyncio.to_thread(all_exercises)))
             return
         if kept:
             self._tell_moved(kept)
