@@ -62,7 +62,13 @@ def grade(
         run_dir = jobs.run_dir_of(runs, submission)
         try:
             run = jobs.run_job(
-                exercise, submission.resolve(), run_dir, on_event, offline=offline, cancel=cancel
+                exercise,
+                submission.resolve(),
+                run_dir,
+                on_event,
+                offline=offline,
+                gpus=settings.gpus,
+                cancel=cancel,
             )
         except MissingError as error:
             return _nothing(exercise, "missing", f"{error.message} {error.hint}", began, source)

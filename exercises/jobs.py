@@ -19,12 +19,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
+from filelock import FileLock, Timeout
 
 from exercises import protocol, sandbox
 from exercises.report import Ending
 from exercises.spec import Exercise, Job, Limits
 from tutor.base import home
-from tutor.base.errors import MissingError
+from tutor.base.errors import MissingError, TutorError
 from tutor.base.i18n import language, say
 
 RECORD = "run.json"
@@ -37,12 +38,14 @@ EVENTS_MB = 16
 
 @dataclass(frozen=True)
 class Step:
-    """The script is this far. loss: None before the first; tokens_per_s: None where unknown."""
+    """The script is this far. loss: None before the first; tokens_per_s: None where unknown.
+    rss_mb: resident memory of the script and its children, as the runner sees it."""
 
     step: int
     steps: int
     loss: float | None = None
     tokens_per_s: float | None = None
+    rss_mb: float = 0
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,8 @@ class JobResult:
     output: str = ""
     cached: bool = False
     """It was run before, and was not run again."""
+    stopped_early: bool = False
+    """The learner asked it to end with what it had learned."""
 
     @property
     def finished(self) -> bool:
@@ -125,6 +130,30 @@ def finished_run(run_dir: Path, submission: Path, job: Job) -> JobResult | None:
     return replace(result, run_dir=str(run_dir)) if there and same else None
 
 
+def stop_early(run_dir: Path) -> str:
+    """Ask the run in this folder to end after the step that it is at, and to keep what it learned;
+    return what to tell the learner.
+
+    Raises TutorError where no run is going on there.
+    """
+    turn = _lock()
+    try:
+        turn.acquire(timeout=0)
+    except Timeout:
+        if (run_dir / EVENTS).exists() and not (run_dir / RECORD).exists():
+            (run_dir / protocol.STOP).touch()
+            return say(
+                "Asked to end after this step (a loop of your own asks lab.stop_asked()).",
+                "已请求在当前这一步之后结束（自己写的循环需查询 lab.stop_asked()）。",
+            )
+    else:
+        turn.release()
+    raise TutorError(
+        say("No run of this file is going on.", "这个文件没有正在进行的运行。"),
+        say("Begin one: tutor run EXERCISE", "开始运行：tutor run 练习"),
+    )
+
+
 def run_job(
     exercise: Exercise,
     submission: Path,
@@ -133,12 +162,14 @@ def run_job(
     *,
     again: bool = False,
     offline: bool = True,
+    gpus: int = 1,
     cancel: threading.Event | None = None,
 ) -> JobResult:
     """Run the script, unless a run of the same source is finished; go on where one was
     interrupted. One job at a time on this machine: time limits are wall clock.
 
-    again: throw the earlier run away first.
+    again: throw the earlier run away first. gpus: processes, one a GPU; the first's folder is the
+    run's, the others have theirs in `ranks/`.
     Raises MissingError where the run's folder cannot be written; nothing for what a script does.
     """
     job = exercise.spec.job
@@ -146,14 +177,14 @@ def run_job(
     emit = on_event or _ignore
     if not again and (done := finished_run(run_dir, submission, job)):
         return replace(done, cached=True)
-    with _Turn(emit, cancel) as mine:
+    with Turn(emit, cancel) as mine:
         if not mine:
             return _not_started(exercise, submission, run_dir)
         if again:
             shutil.rmtree(run_dir, ignore_errors=True)
         elif done := finished_run(run_dir, submission, job):
             return replace(done, cached=True)  # the other one was this one
-        return _run(exercise, job, submission, run_dir, emit, offline, cancel)
+        return _run(exercise, job, submission, run_dir, emit, offline, gpus, cancel)
 
 
 def _run(
@@ -163,18 +194,19 @@ def _run(
     run_dir: Path,
     emit: OnEvent,
     offline: bool,
+    gpus: int,
     cancel: threading.Event | None,
 ) -> JobResult:
     before = last_result(run_dir)
     earlier = before.seconds if before and before.ending in ("interrupted", "timed_out") else 0
     _make(run_dir)
-    (run_dir / RECORD).unlink(missing_ok=True)
+    for left in (RECORD, protocol.STOP):
+        (run_dir / left).unlink(missing_ok=True)
     events = _Events(run_dir / EVENTS, emit)
     emit(Started(str(run_dir), resumed=any(run_dir.iterdir())))
     extra = {protocol.RUN_DIR: str(run_dir), protocol.LANGUAGE: language()}
-    # -P: what lies beside the script must not stand in for a library, and is not in its hash.
     ended = sandbox.run(
-        [sys.executable, "-P", str(submission)],
+        _command(submission, gpus),
         limits=job.limits,
         cwd=run_dir,
         env=sandbox.environment(extra, offline),
@@ -188,11 +220,21 @@ def _run(
         exercise.id, source_sha256(submission), ending, message,
         round(ended.seconds + earlier, 2), round(ended.peak_rss_mb, 1),
         str(run_dir), there, events.figures, ended.output,
+        stopped_early=ending == "finished" and (run_dir / protocol.STOP).exists(),
     )  # fmt: skip
     if result.finished and CHECKPOINTS not in job.artefacts:
         shutil.rmtree(run_dir / CHECKPOINTS, ignore_errors=True)  # they were for going on
     _write(run_dir / RECORD, msgspec.json.format(msgspec.json.encode(result)))
     return result
+
+
+def _command(submission: Path, gpus: int) -> list[str]:
+    # -P: what lies beside the script must not stand in for a library, and is not in its hash.
+    if gpus == 1:
+        return [sys.executable, "-P", str(submission)]
+    launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(gpus)]
+    fixed = ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
+    return [sys.executable, "-P", *launch, *fixed, str(submission)]
 
 
 def _ending(
@@ -266,7 +308,7 @@ class _Events:
         self.offset = path.stat().st_size if path.exists() else 0
         self.end = self.offset + EVENTS_MB * 2**20
 
-    def follow(self) -> None:
+    def follow(self, rss_mb: float) -> None:
         try:
             with self.path.open("rb") as file:
                 file.seek(self.offset)
@@ -276,9 +318,9 @@ class _Events:
         whole = data[: data.rfind(b"\n") + 1]
         self.offset += len(whole)
         for line in whole.splitlines():
-            self._one(line)
+            self._one(line, rss_mb)
 
-    def _one(self, line: bytes) -> None:
+    def _one(self, line: bytes, rss_mb: float) -> None:
         try:
             step = msgspec.json.decode(line, type=Step)
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -286,22 +328,18 @@ class _Events:
         values = {"step": step.step, "steps": step.steps, "loss": step.loss,
                   "tokens_per_s": step.tokens_per_s}  # fmt: skip
         self.figures |= {name: float(v) for name, v in values.items() if v is not None}
-        self.emit(step)
+        self.emit(replace(step, rss_mb=round(rss_mb, 1)))
 
 
-class _Turn:
+class Turn:
     """The lock that jobs take turns by. Gives False where the wait was cancelled."""
 
-    def __init__(self, emit: OnEvent, cancel: threading.Event | None) -> None:
-        from filelock import FileLock
-
-        self.lock = FileLock(home.home() / "job.lock")
+    def __init__(self, emit: OnEvent, cancel: threading.Event | None = None) -> None:
+        self.lock = _lock()
         self.emit = emit
         self.cancel = cancel or threading.Event()
 
     def __enter__(self) -> bool:
-        from filelock import Timeout
-
         said = False
         while not self.cancel.is_set():
             try:
@@ -318,6 +356,10 @@ class _Turn:
 
     def __exit__(self, *_: object) -> None:
         self.lock.release()
+
+
+def _lock() -> FileLock:
+    return FileLock(home.home() / "job.lock")
 
 
 def _not_started(exercise: Exercise, submission: Path, run_dir: Path) -> JobResult:

@@ -47,11 +47,18 @@ def run_dir() -> Path:
     """Return the folder that this run's results belong in, made if it is not there.
 
     Under `tutor run` it is the run's own folder; elsewhere (a notebook) `runs/scratch` in the
-    current folder, which no grader looks at.
+    current folder, which no grader looks at. On several GPUs (the setting `gpus`) each process but
+    the first has a folder of its own within it, so that they do not write over each other.
     """
-    path = Path(os.environ.get(protocol.RUN_DIR) or Path.cwd() / "runs" / "scratch")
+    path = _main_dir()
+    if (rank := os.environ.get("RANK", "0")) != "0":
+        path = path / "ranks" / rank
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def _main_dir() -> Path:
+    return Path(os.environ.get(protocol.RUN_DIR) or Path.cwd() / "runs" / "scratch")
 
 
 def load_base(
@@ -168,7 +175,7 @@ def checkpointing(every: int = 20) -> dict[str, Any]:
     is whole even where the run was ended in the middle of writing the newest.
     """
     return {
-        "output_dir": str(run_dir() / "checkpoints"),
+        "output_dir": str(_main_dir() / "checkpoints"),
         "save_strategy": "steps",
         "save_steps": every,
         "save_total_limit": 2,
@@ -178,7 +185,7 @@ def checkpointing(every: int = 20) -> dict[str, Any]:
 def last_checkpoint() -> str | None:
     """Return the newest whole checkpoint of this run, for Trainer.train(resume_from_checkpoint=…),
     or None where the run starts anew."""
-    found = (run_dir() / "checkpoints").glob("checkpoint-*/trainer_state.json")
+    found = (_main_dir() / "checkpoints").glob("checkpoint-*/trainer_state.json")
     whole = {int(f.parent.name.split("-")[1]): f.parent for f in found if _is_json(f)}
     return str(whole[max(whole)]) if whole else None
 
@@ -208,6 +215,12 @@ def report(
         file.write(json.dumps(event) + "\n")
 
 
+def stop_asked() -> bool:
+    """Return whether the learner asked this run to end with what it has learned (`tutor run
+    --stop`); a training loop written by hand then leaves its loop, and saves as it would have."""
+    return (_main_dir() / protocol.STOP).exists()
+
+
 def __getattr__(name: str) -> Any:
     # A class whose base class costs seconds to import: made when it is first asked for.
     if name == "ProgressCallback":
@@ -218,7 +231,9 @@ def __getattr__(name: str) -> Any:
 
 
 def progress() -> TrainerCallback:
-    """Return the callback that reports a transformers or trl Trainer's steps."""
+    """Return the callback that reports a transformers or trl Trainer's steps, ends the training
+    where the learner asks for it, and raises ArithmeticError where the loss is no number any more:
+    the hours after that would be lost."""
     from exercises.lab_callback import ProgressCallback
 
     return ProgressCallback()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from exercises import lab
+from tutor.base.i18n import say
 
 
 class ProgressCallback(TrainerCallback):
@@ -40,17 +42,31 @@ class ProgressCallback(TrainerCallback):
         if logs and "loss" in logs:
             self.loss = float(logs["loss"])
             self._report(state)
+            # The Trainer leaves a loss that is no number out of its mean; the gradient tells.
+            for figure in (self.loss, float(logs.get("grad_norm", 0.0))):
+                if not math.isfinite(figure):
+                    raise ArithmeticError(_diverged(state.global_step))
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         self._report(state)
+        if lab.stop_asked():
+            control.should_training_stop = True
 
     def _report(self, state: TrainerState) -> None:
         tokens = _tokens(state) - self.tokens_before
         seconds = time.monotonic() - self.began
         speed = tokens / seconds if tokens and seconds else None
         lab.report(state.global_step, state.max_steps, self.loss, speed)
+
+
+def _diverged(step: int) -> str:
+    return say(
+        f"the loss is no number any more at step {step}: take a lower learning rate, a warm-up, or "
+        "look for a division by nothing in the loss",
+        f"第 {step} 步起损失已不是数值：请降低学习率、加入预热，或检查损失里是否除以了零",
+    )
 
 
 def _tokens(state: TrainerState) -> int:

@@ -129,13 +129,14 @@ def run(
     cwd: Path,
     env: Mapping[str, str],
     on_line: Callable[[str], None] | None = None,
-    on_poll: Callable[[], None] | None = None,
+    on_poll: Callable[[float], None] | None = None,
     cancel: threading.Event | None = None,
 ) -> Ended:
     """Run the command until it ends or passes a limit; nothing of it is left when this returns.
 
     command: its first word is the path of a program. Its stdin is empty.
-    on_line, on_poll: called on this thread, with each line of output and about 20 times a second.
+    on_line, on_poll: called on this thread, with each line of output, and about 20 times a second
+    with the resident memory of the whole tree in MB.
     cancel: set from another thread to end it ("interrupted"). KeyboardInterrupt ends it too and
     is raised again, as is whatever a callback raises.
     """
@@ -153,7 +154,7 @@ def run(
             ending = watch.verdict(tree, reader)
             reader.deliver(on_line)
             if on_poll:
-                on_poll()
+                on_poll(watch.rss / 2**20)
             # On a machine with thousands of processes looking takes long: stay below 10 %.
             _wait(process, max(POLL_S, 10 * (time.monotonic() - began)))
     finally:
@@ -161,7 +162,7 @@ def run(
         reader.close()
     reader.deliver(on_line, rest=True)
     if on_poll:
-        on_poll()
+        on_poll(watch.rss / 2**20)
     code = process.returncode
     # The last lines may arrive between the last look and the exit.
     ending = ending or ("too_much_output" if reader.over else None)
@@ -208,19 +209,19 @@ class _Watch:
         self.limits = limits
         self.cancel = cancel
         self.began = time.monotonic()
-        self.peak = 0
+        self.rss = self.peak = 0
 
     def elapsed(self) -> float:
         return time.monotonic() - self.began
 
     def verdict(self, tree: _Tree, reader: _Reader) -> Ending | None:
-        rss, count = tree.measure()
-        self.peak = max(self.peak, rss)
+        self.rss, count = tree.measure()
+        self.peak = max(self.peak, self.rss)
         if self.cancel.is_set():
             return "interrupted"
         if count > self.limits.processes:
             return "too_many_processes"
-        if rss > self.limits.memory_mb * 2**20:
+        if self.rss > self.limits.memory_mb * 2**20:
             return "out_of_memory"
         if reader.over:
             return "too_much_output"

@@ -13,6 +13,7 @@ from exercises import jobs, lab
 from exercises.grade import grade
 from exercises.spec import Exercise, Limits
 from tutor.base import settings
+from tutor.base.errors import TutorError
 
 SLOW = """
 import os
@@ -56,7 +57,9 @@ def test_a_run_is_followed_and_kept(case: Case) -> None:
     assert result.finished
     assert result.artefacts == ("weights.txt",)
     assert result.figures == {"step": 3, "steps": 3, "loss": 0.33333, "tokens_per_s": 100}
-    assert jobs.Step(2, 3, 0.5, 100.0) in case.events
+    steps = [event for event in case.events if isinstance(event, jobs.Step)]
+    assert [(s.step, s.steps, s.loss, s.tokens_per_s) for s in steps][1] == (2, 3, 0.5, 100.0)
+    assert all(step.rss_mb > 0 for step in steps), "memory is the runner's own measure"
     assert jobs.Line("trained") in case.events
     kept = json.loads((Path(result.run_dir) / "run.json").read_text())
     assert kept["source_sha256"] == jobs.source_sha256(case.file)
@@ -119,7 +122,7 @@ def test_an_interrupted_run_goes_on_in_its_folder(case: Case) -> None:
     run_dir = jobs.run_dir_of(case.runs, case.file)
     first = jobs.run_job(case.exercise, case.file, run_dir, stop_at_first_step, cancel=cancel)
     assert first.ending == "interrupted"
-    assert jobs.Step(1, 9) in steps
+    assert [(e.step, e.steps) for e in steps if isinstance(e, jobs.Step)] == [(1, 9)]
     second = case.run()
     assert second.finished
     assert case.events[0] == jobs.Started(str(run_dir), resumed=True)
@@ -239,3 +242,77 @@ def test_a_trainer_goes_on_from_its_checkpoint(case: Case) -> None:
     assert steps[-1].step == 200
     assert steps[-1].loss is not None and steps[-1].tokens_per_s
     assert not (run_dir / "checkpoints").exists()
+
+
+UNTIL_ASKED = """
+import time
+from exercises import lab
+for step in range(1, 601):
+    lab.report(step, 600, loss=1 / step)
+    if lab.stop_asked():
+        break
+    time.sleep(0.1)
+(lab.run_dir() / "weights.txt").write_text(str(step))
+"""
+
+
+def test_a_run_ends_early_where_it_is_asked_to_and_keeps_what_it_learned(case: Case) -> None:
+    case.file.write_text(UNTIL_ASKED)
+    run_dir = jobs.run_dir_of(case.runs, case.file)
+    with pytest.raises(TutorError, match="No run"):
+        jobs.stop_early(run_dir)
+
+    def ask_at_the_third_step(event: jobs.Event) -> None:
+        if isinstance(event, jobs.Step) and event.step == 3:
+            jobs.stop_early(run_dir)
+
+    result = jobs.run_job(case.exercise, case.file, run_dir, ask_at_the_third_step)
+    assert result.finished and result.stopped_early
+    assert 3 <= int((run_dir / "weights.txt").read_text()) < 600
+    assert not case.run(again=True).cached, "the wish to stop is not kept for the next run"
+
+
+DIVERGES = """
+import torch
+from transformers import Trainer, TrainingArguments
+from exercises import lab
+
+
+class Model(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.w = torch.nn.Parameter(torch.ones(1))
+
+    def forward(self, x):
+        return {"loss": -(self.w * x).pow(20).mean()}
+
+
+arguments = TrainingArguments(
+    max_steps=50, learning_rate=1e3, logging_steps=1, report_to=[], use_cpu=True,
+    disable_tqdm=True, **lab.checkpointing(),
+)
+rows = [{"x": torch.ones(1)}] * 64
+trainer = Trainer(model=Model(), args=arguments, train_dataset=rows, callbacks=[lab.progress()])
+trainer.train()
+"""
+
+
+def test_a_training_that_diverges_ends_there_and_says_so(case: Case) -> None:
+    case.file.write_text(DIVERGES)
+    case.limit(seconds=300)
+    result = case.run()
+    assert result.ending == "crashed"
+    assert "no number any more at step" in result.message
+
+
+def test_the_processes_on_several_gpus_have_folders_of_their_own(
+    case: Case, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TUTOR_RUN_DIR", str(tmp_path / "run"))
+    assert lab.run_dir() == tmp_path / "run"
+    monkeypatch.setenv("RANK", "2")
+    assert lab.run_dir() == tmp_path / "run" / "ranks" / "2"
+    assert lab.checkpointing()["output_dir"] == str(tmp_path / "run" / "checkpoints")
+    command = jobs._command(case.file, 4)
+    assert command[command.index("--num_processes") + 1] == "4"
+    assert command[-1] == str(case.file)

@@ -14,6 +14,7 @@ from exercises import grade as grading
 from exercises import jobs, spec
 from exercises.report import Report, Result
 from tutor.progress import open_progress
+from tutor.tui import bench
 from tutor.tui.marks import Snapshot
 from tutor.tui.places import Place
 
@@ -178,6 +179,36 @@ def test_a_job_shows_steps_loss_and_lines(home: Path, monkeypatch: pytest.Monkey
             assert app.study.page.busy
             go_on.set()
             await until(pilot, lambda: "✓ Finished" in screen_text(app))
+
+    asyncio.run(run())
+
+
+COUNTS = """
+import time
+from exercises import lab
+for step in range(1, 501):
+    lab.report(step, 500, loss=2 / step)
+    if lab.stop_asked():
+        break
+    time.sleep(0.1)
+print("saved what it had")
+"""
+
+
+def test_a_training_ends_early_with_what_it_learned(home: Path) -> None:
+    exercise = _exercise(job=True)
+
+    async def run() -> None:
+        async with running() as (app, pilot):
+            await app.study.go(Place("exercise", exercise.id))
+            await pilot.press("o", "s")
+            await until(pilot, lambda: "No run of this file" in screen_text(app))
+            bench.opened(exercise).write_text(COUNTS)
+            await pilot.press("r")
+            await until(pilot, lambda: " MB" in screen_text(app), 60)
+            await pilot.press("s")
+            await until(pilot, lambda: "ended early, as asked" in screen_text(app), 60)
+            assert "saved what it had" in screen_text(app)
 
     asyncio.run(run())
 

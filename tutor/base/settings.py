@@ -42,6 +42,8 @@ class Settings:
     engine_idle_s: int = 900
     """The engine stops after so many seconds without a question."""
     context_tokens: int = 4096
+    gpus: int = 1
+    """Training jobs run in so many processes, one a GPU, which `accelerate launch` starts."""
     week: int = 0
     """The unit that the learner is in (0 foundations, 1 to 8, 9 deployment)."""
 

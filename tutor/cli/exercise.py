@@ -23,9 +23,14 @@ from tutor.cli.output import emit_json, json_option, narrate, show
 from tutor.cli.study import open_record
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import RenderableType
     from rich.progress import TaskID
 
 POLL_S = 0.5
+CURVE = 60
+"""Characters of the loss curve."""
 MARKS = {"passed": ("✓", "green"), "failed": ("✗", "red"), "not_run": ("–", "yellow")}
 
 
@@ -59,23 +64,42 @@ open = open_  # the name that the command table looks up; nothing here opens fil
 @click.command()
 @click.argument("exercise")
 @click.option("--again", is_flag=True, help="Also where this source was run. / 强制重新运行。")
+@click.option(
+    "--stop",
+    is_flag=True,
+    help="End the run that is going on; keep what it learned. / 让正在进行的训练提前结束并保留结果。",
+)
 @json_option
-def run(exercise: str, again: bool, as_json: bool) -> int:
+def run(exercise: str, again: bool, stop: bool, as_json: bool) -> int:
     """Run your file of an exercise; one that trains, as a job. / 运行你的练习文件；训练作为任务。
 
     A finished training of the same source is not run again; an interrupted one goes on from its
-    last checkpoint.
+    last checkpoint. One that is going on in another terminal ends early with --stop.
     """
     found = find_one(exercise)
     settings = base_settings.load()
     _refuse_missing(found)
     submission = submission_of(found, settings)
     if found.spec.job is None:
+        if stop:
+            raise TutorError(
+                say(f"{found.id} has no training.", f"{found.id} 没有训练任务。"),
+                say("Ctrl-C ends it.", "按 Ctrl-C 结束。"),
+            )
         return _run_file(found, submission, settings.profile != "hub", as_json)
     run_dir = jobs.run_dir_of(workspace.runs_of(found, settings), submission)
+    if stop:
+        narrate(jobs.stop_early(run_dir))
+        return Exit.OK
     with Display(found.id) as display:
         result = jobs.run_job(
-            found, submission, run_dir, display, again=again, offline=settings.profile != "hub"
+            found,
+            submission,
+            run_dir,
+            display,
+            again=again,
+            offline=settings.profile != "hub",
+            gpus=settings.gpus,
         )
     record = open_record()
     record.log("run", found.id, ending=result.ending, seconds=result.seconds)
@@ -309,6 +333,8 @@ def _print_run(result: jobs.JobResult) -> None:
         narrate(again)
     style = "green" if result.finished else "red"
     show(Text(f"{result.exercise}  {result.ending}  {result.message}".rstrip(), style=style))
+    if result.stopped_early:
+        show(say("  ended early, as asked", "  已按要求提前结束"))
     for name, value in result.figures.items():
         show(f"  {name} {value:.4g}")
     seconds, peak = f"{result.seconds:.1f} s", f"{result.peak_rss_mb:.0f} MB"
@@ -317,7 +343,8 @@ def _print_run(result: jobs.JobResult) -> None:
 
 
 class Display:
-    """Draws a run's events on stderr: its lines of output, and one bar with loss and speed."""
+    """Draws a run's events on stderr: its lines of output, the loss as a curve, and one bar with
+    loss, speed and memory."""
 
     def __init__(self, title: str) -> None:
         from rich.console import Console
@@ -325,12 +352,22 @@ class Display:
         self.title = title
         self.console = Console(stderr=True, highlight=False, markup=False)
         self.task: TaskID | None = None
+        self.losses: list[float] = []
 
     def __enter__(self) -> Display:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
         from rich.progress import TimeRemainingColumn as Remaining
+        from textual.renderables.sparkline import Sparkline
 
-        self.progress = Progress(
+        losses = self.losses
+
+        class Curve(Progress):
+            def get_renderables(self) -> Iterator[RenderableType]:
+                if len(losses) > 1:
+                    yield Sparkline(losses, width=CURVE, summary_function=min)
+                yield from super().get_renderables()
+
+        self.progress = Curve(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
@@ -359,11 +396,16 @@ class Display:
             self.console.print(event.text, style="dim", soft_wrap=True)
 
     def _step(self, event: jobs.Step) -> None:
-        figures = f"loss {event.loss:.3f}" if event.loss is not None else ""
+        figures = ""
+        if event.loss is not None:
+            figures = f"loss {event.loss:.3f}"
+            self.losses.append(event.loss)
         if event.tokens_per_s is not None:
             figures += say(
                 f"  {event.tokens_per_s:.0f} tokens/s", f"  {event.tokens_per_s:.0f} 词元/秒"
             )
+        if event.rss_mb:
+            figures += f"  {event.rss_mb:.0f} MB"
         if self.task is None:
             self.progress.start()
             self.task = self.progress.add_task(self.title, total=event.steps, figures=figures)

@@ -74,8 +74,23 @@ def _run(work: Work, exercise: Exercise) -> Any:
     run_dir = jobs.run_dir_of(runs_of(exercise, now), submission)
     offline = now.profile != "hub"
     return jobs.run_job(
-        exercise, submission, run_dir, work.events.put, offline=offline, cancel=work.cancel
+        exercise,
+        submission,
+        run_dir,
+        work.events.put,
+        offline=offline,
+        gpus=now.gpus,
+        cancel=work.cancel,
     )
+
+
+def finish(exercise: Exercise) -> str:
+    """Ask the training that is going on to end early; return what to say. Raises TutorError where there is none."""
+    from exercises import jobs
+    from exercises.workspace import runs_of
+
+    now = current()
+    return jobs.stop_early(jobs.run_dir_of(runs_of(exercise, now), _submission(exercise, now)))
 
 
 def _submission(exercise: Exercise, now: Settings) -> Path:

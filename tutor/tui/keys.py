@@ -211,6 +211,13 @@ EXERCISE = (
         "r", "run", "r", Bilingual("Run", "运行"), Bilingual("run its training job", "运行训练任务")
     ),
     Key(
+        "s",
+        "finish",
+        "s",
+        Bilingual("Finish", "收尾"),
+        Bilingual("end the training early, keep what it learned", "提前结束训练，保留已学到的"),
+    ),
+    Key(
         "c", "check", "c", Bilingual("Check", "批改"), Bilingual("check your file", "批改你的文件")
     ),
     Key(

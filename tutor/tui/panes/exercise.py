@@ -53,7 +53,7 @@ class ExercisePane(Vertical):
         self.exercise = exercise
         self.place = Place("exercise", exercise.id)
         self.KEYS: tuple[Key, ...] = tuple(
-            key for key in EXERCISE if key.action != "run" or exercise.spec.job
+            key for key in EXERCISE if key.action not in ("run", "finish") or exercise.spec.job
         )
         self._work: bench.Work | None = None
         self._hints = 0
@@ -71,11 +71,14 @@ class ExercisePane(Vertical):
     def _views(self) -> tuple[str, ...]:
         return VIEWS if self.exercise.spec.job else tuple(v for v in VIEWS if v != "run")
 
+    def _pressed(self) -> list[Key]:
+        """The keys that have a button."""
+        return [key for key in self.KEYS if key.action not in ("edit", "finish")]
+
     def compose(self) -> ComposeResult:
         with Horizontal(classes="buttons"):
-            for key in self.KEYS:
-                if key.action != "edit":
-                    yield Button("", name=key.action, compact=True)
+            for key in self._pressed():
+                yield Button("", name=key.action, compact=True)
         yield Tabs(*(Tab("", id=f"tab-{view}") for view in self._views))
         yield Static(classes="note")
         with Horizontal(classes="views"):
@@ -100,9 +103,7 @@ class ExercisePane(Vertical):
             await self._draw_hints()
 
     async def retell(self) -> None:
-        for button, key in zip(
-            self.query(Button), (k for k in self.KEYS if k.action != "edit"), strict=True
-        ):
+        for button, key in zip(self.query(Button), self._pressed(), strict=True):
             button.label = Content.assemble(str(key.label), (f" {key.cap}", "dim"))
         names = {
             "task": say("Task", "任务"),
@@ -215,6 +216,13 @@ class ExercisePane(Vertical):
 
     async def action_check(self) -> None:
         await self._begin("check", "run" if self.exercise.spec.job else "results")
+
+    def action_finish(self) -> None:
+        """Let the training end after this step, with what it has learned."""
+        try:
+            self._say(bench.finish(self.exercise))
+        except (TutorError, OSError) as error:
+            self._trouble(problem(error))
 
     def stop(self) -> None:
         """End the run or check; its result says that it was interrupted."""

@@ -65,6 +65,8 @@ class RunView(Vertical):
             seconds = f"{result.seconds:.0f} s"
             text = say("run before, nothing to do", "之前已运行过") if result.cached else seconds
             done = say("Finished", "运行完成")
+            if result.stopped_early:
+                text += say("   ended early, as asked", "   已按要求提前结束")
             self._ending = Content.assemble(("✓ ", "$text-success"), (done, "bold"), f"  {text}")
             if not self.query_one(Log).line_count:
                 self.query_one(Log).write_lines(result.output.splitlines())
@@ -97,6 +99,8 @@ class RunView(Vertical):
             figures += f"   loss {step.loss:.3f}"
         if step.tokens_per_s is not None:
             figures += f"   {step.tokens_per_s:.0f} tokens/s"
+        if step.rss_mb:
+            figures += f"   {step.rss_mb:.0f} MB"
         return Content.assemble(
             ("━" * full, "$primary"), ("━" * (BAR - full), "$surface-lighten-2"), figures
         )

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 from filelock import FileLock, Timeout
 
+from exercises import jobs
 from kb import KnowledgeBase
 from tutor.base import home
 from tutor.base.errors import TutorError
@@ -97,7 +98,7 @@ def build(order: Order, around: Around, tell: Say) -> Built:
         stages = _Stages(folder, state, tell)
         with stages("data"):
             manifest = _data(folder, order, chosen, state.hours, around, tell)
-        with stages("training"):
+        with stages("training"), jobs.Turn(lambda event: tell(getattr(event, "text", ""))):
             training = fit.fit(folder, chosen, state.hours, tell)
         with stages("export"):
             made = _export(folder, order.name, chosen, manifest, training, around.settings)

@@ -9,7 +9,9 @@ that it does not fall with the rejected one's.
 
 from __future__ import annotations
 
+import ctypes
 import math
+import os
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -103,6 +105,7 @@ def train(
             group["lr"] = phase.rate * schedule(used)
         optimizer.step()
         optimizer.zero_grad()
+        _give_back()
         done.step += 1
         done.seen += len(batch)
         done.elapsed += time.monotonic() - began
@@ -115,6 +118,14 @@ def train(
             saved = time.monotonic()
     _save(phase, model, optimizer, done)
     return done
+
+
+def _give_back() -> None:
+    """Return the memory of the step to the system. Sequences of every length leave the heap in
+    pieces that none of the next fit: the 135M's training grew to 8.8 GB in half an hour, for a
+    step of 3.5 GB."""
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None:
+        trim(0)  # glibc's; others do so by themselves
 
 
 def schedule(used: float) -> float:
