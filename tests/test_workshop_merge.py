@@ -252,6 +252,19 @@ def test_a_truncated_gguf_is_no_base(tiny_gguf: Path) -> None:
         open_base(tiny_gguf)
 
 
+def test_the_quick_reader_reads_what_the_library_reads(smollm2: Path) -> None:
+    from gguf import GGUFReader
+
+    whole, quick = GGUFReader(smollm2), gguf_file.read(smollm2)
+    assert list(quick.fields) == list(whole.fields)
+    for key, field in whole.fields.items():
+        mine = quick.fields[key]
+        assert (mine.types, len(mine.data)) == (field.types, len(field.data)), key
+        assert mine.contents() == field.contents(), key
+    assert quick.data_offset == whole.data_offset
+    assert [t.name for t in quick.tensors] == [t.name for t in whole.tensors]
+
+
 def test_problems_of_a_gguf_are_named(tiny_gguf: Path, tmp_path: Path) -> None:
     base = open_base(tiny_gguf)
     fields, tensors = list(base.fields), dict(base.tensors)

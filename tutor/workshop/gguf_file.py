@@ -51,12 +51,12 @@ def read(path: Path) -> GGUFReader:
 
     Raises MissingError where it is not there, TutorError where it is no whole GGUF file.
     """
-    from gguf import GGUFReader
+    from tutor.workshop.gguf_reader import Reader
 
     if not path.is_file():
         raise MissingError(say(f"There is no file {path}.", f"没有文件 {path}。"))
     try:
-        return GGUFReader(path)
+        return Reader(path)
     except _BROKEN as error:
         raise broken(
             path, [say(f"it is broken off ({error})", f"文件不完整（{error}）")]

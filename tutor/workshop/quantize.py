@@ -58,7 +58,8 @@ def quantize(
             say(f"{name} has no F16 file to quantize.", f"{name} 没有可量化的 F16 文件。"),
             say("A LoRA is not quantized: export without --lora.", "LoRA 不做量化：导出时去掉 --lora。"),
         )  # fmt: skip
-    if wrong := gguf_file.problems(known.path(FULL)):
+    # llama.cpp refuses weights that are no numbers; which ones they are is looked up then.
+    if wrong := gguf_file.problems(known.path(FULL), values=False):
         raise gguf_file.broken(known.path(FULL), wrong)
     with _matrix(known, wish, tell) as imatrix:
         for type_ in wish.types:
@@ -86,6 +87,8 @@ def _one(known: Report, type_: str, imatrix: str) -> ModelFile:
         try:
             seconds = native.call(task, float, model=target.name)
         except TutorError as error:
+            if wrong := gguf_file.problems(source):
+                raise gguf_file.broken(source, wrong) from error
             # llama.cpp says of a failed write only that it failed.
             raise files.why_unwritten(target, part, room, source.stat().st_size, error) from error
         if wrong := gguf_file.problems(part, values=False):
