@@ -10,15 +10,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from exercises import jobs
-from exercises.grade import grade, missing_assets
+from exercises.grade import grade, grade_together, missing_assets
 from exercises.report import Report
 from exercises.spec import Exercise
 from tutor.base import home
@@ -104,9 +105,14 @@ def check(
     if exercise.spec.job or how.at_once == 1:
         yield from map(attempt, tries)
         return
+    alone = [one for one in tries if not attempt.is_quick(one)]
+    quick = [one for one in tries if attempt.is_quick(one)]
+    shares = [quick[place :: how.at_once] for place in range(how.at_once)]
     with ThreadPoolExecutor(how.at_once) as pool:
         try:
-            yield from pool.map(attempt, tries)
+            yield from pool.map(attempt, alone)
+            for found in pool.map(attempt.together, filter(None, shares)):
+                yield from found
         finally:
             cancel.set()  # interrupted: those that are going on end at once
 
@@ -185,6 +191,25 @@ class _Attempt:
             seconds=round(max(0, report.seconds - ran), 1),
             run_seconds=round(after.seconds, 1) if after else 0,
         )
+
+    def is_quick(self, one: _Try) -> bool:
+        """Whether one criterion decides, so that it can be graded together with others."""
+        return self.fast and bool(one.only) and one.times == 1 and hasattr(os, "fork")
+
+    def together(self, tries: Sequence[_Try]) -> list[Finding]:
+        """Grade submissions of an exercise without a job in one go; those that gave no outcome
+        then are graded alone."""
+        asked = [(one.path, one.only) for one in tries]
+        found = []
+        for one, report in zip(
+            tries, grade_together(self.exercise, asked, self.settings, self.cancel), strict=True
+        ):
+            if report is None or one.judge(report):
+                found.append(self(one))
+            else:
+                finding = Finding(self.exercise.id, one.what, "")
+                found.append(replace(finding, seconds=round(report.seconds, 1)))
+        return found
 
     def _grade(self, one: _Try) -> Report:
         return grade(
