@@ -267,10 +267,6 @@ def test_a_name_that_is_taken_is_refused(home: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    not os.environ.get("TUTOR_TEST_BUILD_OWN"),
-    reason="not yet seen to pass as a whole (issue 5): set TUTOR_TEST_BUILD_OWN=1 to run it",
-)
 @pytest.mark.timeout(1800)  # beside other work
 def test_a_build_that_is_killed_goes_on(home: Path, smollm2: Path, index: Path) -> None:
     shutil.copyfile(index, home / "kb.db")
