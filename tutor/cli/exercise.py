@@ -355,6 +355,7 @@ class Display:
         self.losses: list[float] = []
 
     def __enter__(self) -> Display:
+        from rich.padding import Padding
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
         from rich.progress import TimeRemainingColumn as Remaining
         from textual.renderables.sparkline import Sparkline
@@ -364,7 +365,8 @@ class Display:
         class Curve(Progress):
             def get_renderables(self) -> Iterator[RenderableType]:
                 if len(losses) > 1:
-                    yield Sparkline(losses, width=CURVE, summary_function=min)
+                    # Padded for its end of line: the bar belongs below.
+                    yield Padding(Sparkline(losses, width=CURVE, summary_function=min))
                 yield from super().get_renderables()
 
         self.progress = Curve(
