@@ -3,7 +3,8 @@
 - starter.py fails every criterion, each with a message of its own
 - solution.py passes them all
 - each variants/*.py, a solution in another style, passes them too
-- each wrong/*.py is caught by the criterion that its first line names
+- each wrong/*.py, a patch of the solution (exercises/patched.py) or a whole file, is caught by the
+  criterion that its first line names
 - texts in both languages, at least three hints, the first of which gives no line of the solution
   away, no stray file
 """
@@ -18,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from exercises import jobs
+from exercises import jobs, patched
 from exercises.grade import grade, grade_together, missing_assets
 from exercises.report import Report
 from exercises.spec import Exercise
@@ -156,7 +157,7 @@ def _tries(attempt: _Attempt, times: int) -> Iterator[_Try]:
     again = times
     for path in sorted((exercise.folder / "wrong").glob("*.py")):
         judge = wrong_problem(exercise, path)
-        one = _Try(f"wrong/{path.name}", path, judge, again, caught_by(path))
+        one = _Try(f"wrong/{path.name}", whole(exercise, path), judge, again, caught_by(path))
         yield one
         if not attempt.would_train(one):
             again = 1
@@ -282,6 +283,19 @@ def wrong_problem(exercise: Exercise, path: Path) -> Callable[[Report], str]:
         return ""
 
     return judge
+
+
+def whole(exercise: Exercise, wrong: Path) -> Path:
+    """Return a wrong submission as a learner's file: of a patch, the one that it makes of the
+    solution, in TUTOR_HOME/cache/dev."""
+    patch, solution = wrong.read_text("utf-8"), exercise.folder / "solution.py"
+    if not patched.is_patch(patch) or not solution.exists():
+        return wrong
+    path = home.home() / "cache" / "dev" / exercise.unit / exercise.name / "wrong" / wrong.name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(f".{os.getpid()}.part")  # another check may be reading it
+    part.write_text(patched.apply(patch, solution.read_text("utf-8")), "utf-8")
+    return part.replace(path)
 
 
 def caught_by(path: Path) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import tiny_exercise
 
-from exercises import author, together
+from exercises import author, patched, together
 from exercises.grade import grade, grade_together
 from exercises.spec import Exercise, Limits, find_one
 from tutor.base import settings
@@ -68,3 +68,67 @@ def test_what_is_imported_first_is_what_the_exercise_imports() -> None:
     names = together.heavy_names(find_one("foundations/attention").folder)
     assert ("torch", "") in names
     assert all(name.partition(".")[0] in together.HEAVY for name, _ in names)
+
+
+SOLUTION = '''# %%
+import math
+
+BATCH = 4
+
+
+def half(x):
+    """Half of it."""
+    return x / 2
+
+
+@staticmethod
+def twice(x):
+    return x * 2
+
+
+if __name__ == "__main__":
+    print(half(BATCH))
+'''
+PATCH = """# caught by: halves
+# fast
+# patch: It rounds, and runs nothing.
+
+import os
+
+
+def rounded(x):
+    return math.floor(x)
+
+
+def half(x):
+    return rounded(x / 2)
+
+
+BATCH = 8
+
+
+if __name__ == "__main__":
+    pass
+"""
+
+
+def test_a_patch_takes_the_place_of_what_it_defines() -> None:
+    made = patched.apply(PATCH, SOLUTION)
+    assert patched.is_patch(PATCH) and not patched.is_patch(SOLUTION)
+    assert made.startswith("# caught by: halves\n# fast\n")
+    names: dict[str, object] = {"__name__": "__main__"}
+    exec(compile(made, "made", "exec"), names)
+    assert names["half"](5) == 2 and names["BATCH"] == 8  # type: ignore[operator]
+    assert made.index("import os") < made.index("def rounded") < made.index("def half")
+    assert made.count("def half") == made.count("BATCH = ") == 1
+    assert "def twice" in made and "print" not in made
+
+
+def test_a_patch_is_graded_as_the_whole_file_that_it_makes(exercise: Exercise) -> None:
+    patch = "# caught by: adds\n# patch: It subtracts.\n\n\ndef add(a, b):\n    return a - b\n"
+    tiny_exercise.write(exercise.folder, {"wrong/subtracts.py": patch})
+    whole = author.whole(exercise, exercise.folder / "wrong" / "subtracts.py")
+    assert whole != exercise.folder / "wrong" / "subtracts.py"
+    assert author.caught_by(whole) == "adds" and "return a - b" in whole.read_text("utf-8")
+    found = author.check(exercise, settings.load(), author.How(fast=True))
+    assert {f.what: f.problem for f in found}["wrong/subtracts.py"] == ""

@@ -1,41 +1,7 @@
 # caught by: by_hand
-# torch's own convolution under another name.
-# %% [markdown]
-# # A convolution by hand, and a small CNN
-#
-# First the arithmetic of a convolution (sizes, parameters, the sum itself), then a network of
-# convolutions on scikit-learn's digits, images of 8 x 8 pixels.
-
-# %%
-import torch
-from torch import nn
-from torch.nn import functional as F
-
-# %% [markdown]
-# ## The arithmetic
+# patch: torch's own convolution under another name.
 
 
-# %%
-def conv_output_size(size: int, kernel: int, padding: int = 0, stride: int = 1) -> int:
-    """Return how many places a kernel finds along one side of `size` pixels, with `padding`
-    zeros at both ends."""
-    # The last place where the kernel fits whole; what is left over is not visited.
-    return (size + 2 * padding - kernel) // stride + 1
-
-
-def conv_parameters(in_channels: int, out_channels: int, kernel: int, bias: bool = True) -> int:
-    """Return the number of parameters of a convolution with square kernels."""
-    return out_channels * (in_channels * kernel * kernel + bias)
-
-
-# %% [markdown]
-# ## The convolution
-#
-# Without `torch.nn.functional.conv2d` and its kin. Deep learning's convolution does not flip the
-# kernel: it is a cross-correlation.
-
-
-# %%
 def conv2d(
     x: torch.Tensor,
     weight: torch.Tensor,
@@ -63,63 +29,3 @@ def conv2d(
             met = x[:, :, rows, columns]
             out = out + torch.einsum("nihw,oi->nohw", met, weight[:, :, i, j])
     return out if bias is None else out + bias.reshape(1, -1, 1, 1)
-
-
-# %% [markdown]
-# ## The network
-#
-# Here `nn.Conv2d` is welcome.
-
-
-# %%
-def build_cnn() -> nn.Module:
-    """Return a CNN of at most 12,000 parameters: (n, 1, 8, 8) pixels -> (n, 10) logits."""
-    return nn.Sequential(
-        nn.Conv2d(1, 16, 3, padding=1),  # (n, 16, 8, 8)
-        nn.ReLU(),
-        nn.MaxPool2d(2),  # (n, 16, 4, 4): a pixel to the left or right often makes no difference
-        nn.Conv2d(16, 32, 3, padding=1),  # (n, 32, 4, 4)
-        nn.ReLU(),
-        nn.MaxPool2d(2),  # (n, 32, 2, 2)
-        nn.Flatten(),
-        nn.Linear(32 * 2 * 2, 10),
-    )
-
-
-def fit(model: nn.Module, images: torch.Tensor, labels: torch.Tensor, seed: int = 0) -> None:
-    """Train any classifier of images in place, with batches shuffled from the seed.
-
-    images: (n, 1, 8, 8), pixels from 0 to 1. labels: (n,) int64.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
-    model.train()
-    for _ in range(15):
-        for chosen in torch.randperm(len(images), generator=generator).split(32):
-            loss = F.cross_entropy(model(images[chosen]), labels[chosen])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-
-
-# %% [markdown]
-# ## Try it
-
-# %%
-if __name__ == "__main__":
-    from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
-
-    torch.manual_seed(0)
-    x, y = load_digits(return_X_y=True)
-    x = torch.tensor(x).float().reshape(-1, 1, 8, 8) / 16
-    train_x, test_x, train_y, test_y = train_test_split(x, torch.tensor(y), random_state=0)
-    mlp = nn.Sequential(nn.Flatten(), nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 10))
-    for name, model in (("MLP", mlp), ("CNN", build_cnn())):
-        fit(model, train_x, train_y)
-        model.eval()
-        for shift in (0, 1):
-            # One pixel to the right; a column of zeros comes in on the left.
-            moved = nn.functional.pad(test_x, (shift, 0))[..., :8]
-            accuracy = (model(moved).argmax(1) == test_y).float().mean()
-            print(f"{name}, moved by {shift}: {accuracy:.3f}")

@@ -1,23 +1,7 @@
 # caught by: merge
-# The merged layer has no bias.
-# %% [markdown]
-# # LoRA from scratch
-#
-# Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models" (arXiv 2106.09685),
-# section 4.1: `h = W0 x + (alpha / r) B A x`, with W0 frozen.
-
-# %%
-import math
-
-import torch
-from torch import nn
-from torch.nn import functional as F
-
-# %% [markdown]
-# ## The layer
+# patch: The merged layer has no bias.
 
 
-# %%
 class LoRALinear(nn.Module):
     """A frozen nn.Linear plus a trainable update of low rank.
 
@@ -53,32 +37,3 @@ class LoRALinear(nn.Module):
         )
         merged.weight.copy_(base.weight + self.scaling * (self.B @ self.A))
         return merged
-
-
-# %% [markdown]
-# ## Into a model
-
-
-# %%
-def inject(model: nn.Module, target_names: list[str], rank: int, alpha: float) -> nn.Module:
-    """Freeze the model, and put a LoRALinear in the place of each nn.Linear whose own name (the
-    last part of its path: "q_proj") is one of target_names. Return the model, changed in place.
-    """
-    model.requires_grad_(False)
-    # A list first: the tree must not change while it is walked.
-    for path, module in list(model.named_modules()):
-        parent, _, name = path.rpartition(".")
-        if name in target_names and isinstance(module, nn.Linear):
-            setattr(model.get_submodule(parent), name, LoRALinear(module, rank, alpha))
-    return model
-
-
-# %% [markdown]
-# ## Try it
-
-# %%
-if __name__ == "__main__":
-    torch.manual_seed(0)
-    layer = LoRALinear(nn.Linear(64, 32), rank=4, alpha=8)
-    trainable = sum(p.numel() for p in layer.parameters() if p.requires_grad)
-    print(f"{trainable} trainable parameters; the base has {64 * 32 + 32}")
