@@ -122,10 +122,10 @@ def install(dev: bool) -> None:
 
 
 def download(dev: bool) -> None:
-    """Fetch the models: those of the learner's profile, or the small ones that tests use."""
+    """Fetch models and data: those of the learner's profile, or what tests and exercises use."""
     with step("Models"):
         if dev:
-            tutor("model", "pull", "smollm2-135m", "minilm")
+            tutor("model", "pull", "smollm2-135m", "minilm", "vader-snippets")
         else:
             tutor("setup", "--download-only")
 
