@@ -103,11 +103,12 @@ def check(
     cancel = threading.Event()
     attempt = _Attempt(exercise, settings, how.fast, runs, on_event, cancel)
     tries = list(_tries(attempt, how.times))
-    if exercise.spec.job or how.at_once == 1:
-        yield from map(attempt, tries)
-        return
     alone = [one for one in tries if not attempt.is_quick(one)]
     quick = [one for one in tries if attempt.is_quick(one)]
+    if exercise.spec.job or how.at_once == 1:
+        yield from map(attempt, alone)
+        yield from attempt.together(quick)
+        return
     shares = [quick[place :: how.at_once] for place in range(how.at_once)]
     with ThreadPoolExecutor(how.at_once) as pool:
         try:
@@ -194,12 +195,15 @@ class _Attempt:
         )
 
     def is_quick(self, one: _Try) -> bool:
-        """Whether one criterion decides, so that it can be graded together with others."""
-        return self.fast and bool(one.only) and one.times == 1 and hasattr(os, "fork")
+        """Whether one criterion decides, without a run, so that it can be graded with others."""
+        single = self.fast and bool(one.only) and one.times == 1 and hasattr(os, "fork")
+        return single and (self.exercise.spec.job is None or self._is_fast(one))
 
     def together(self, tries: Sequence[_Try]) -> list[Finding]:
-        """Grade submissions of an exercise without a job in one go; those that gave no outcome
-        then are graded alone."""
+        """Grade submissions in one go, without a run of theirs; those that were not caught then
+        are graded alone, and run."""
+        if not tries:
+            return []
         asked = [(one.path, one.only) for one in tries]
         found = []
         for one, report in zip(
@@ -228,7 +232,10 @@ class _Attempt:
         if not self.fast or job is None or one.what == "starter" or not one.path.exists():
             return False
         done = jobs.finished_run(jobs.run_dir_of(self.runs, one.path), one.path, job)
-        return done is None and FAST not in one.path.read_text("utf-8").splitlines()[:3]
+        return done is None and not self._is_fast(one)
+
+    def _is_fast(self, one: _Try) -> bool:
+        return FAST in one.path.read_text("utf-8").splitlines()[:3]
 
 
 def difference(first: Report, other: Report) -> str:
