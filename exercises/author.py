@@ -105,12 +105,9 @@ def check(
     tries = list(_tries(attempt, how.times))
     alone = [one for one in tries if not attempt.is_quick(one)]
     quick = [one for one in tries if attempt.is_quick(one)]
-    if exercise.spec.job or how.at_once == 1:
-        yield from map(attempt, alone)
-        yield from attempt.together(quick)
-        return
-    shares = [quick[place :: how.at_once] for place in range(how.at_once)]
-    with ThreadPoolExecutor(how.at_once) as pool:
+    at_once = 1 if exercise.spec.job else how.at_once
+    shares = [quick[place::at_once] for place in range(at_once)]
+    with ThreadPoolExecutor(at_once) as pool:
         try:
             yield from pool.map(attempt, alone)
             for found in pool.map(attempt.together, filter(None, shares)):
@@ -202,8 +199,6 @@ class _Attempt:
     def together(self, tries: Sequence[_Try]) -> list[Finding]:
         """Grade submissions in one go, without a run of theirs; those that were not caught then
         are graded alone, and run."""
-        if not tries:
-            return []
         asked = [(one.path, one.only) for one in tries]
         found = []
         for one, report in zip(

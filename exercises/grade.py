@@ -18,8 +18,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from exercises import jobs, protocol, sandbox, together
 from exercises.report import Ending, Outcome, Report, Result
 from exercises.spec import Criterion, Exercise
@@ -60,7 +58,6 @@ def grade(
     if message := missing_assets(exercise):
         return _nothing(exercise, "missing", message, began, source)
     runs = runs or settings.workspace_dir / exercise.unit / exercise.name / "runs"
-    offline = settings.profile != "hub"
     run = None
     if exercise.spec.job:
         run_dir = jobs.run_dir_of(runs, submission)
@@ -70,15 +67,16 @@ def grade(
                 submission.resolve(),
                 run_dir,
                 on_event,
-                offline=offline,
-                gpus=settings.gpus,
+                settings=settings,
                 cancel=cancel,
             )
         except MissingError as error:
             return _nothing(exercise, "missing", f"{error.message} {error.hint}", began, source)
         if run.ending == "interrupted":
             return _nothing(exercise, "interrupted", run.message, began, source)
-    ended, record = _run_criteria(exercise, submission.resolve(), run, offline, cancel, only)
+    ended, record = _run_criteria(
+        exercise, submission.resolve(), run, settings.offline, cancel, only
+    )
     return _report(exercise, ended, record, run, source, time.monotonic() - began)
 
 
@@ -93,33 +91,23 @@ def grade_together(
     needs a run is not decided. None stands for one that this gave no outcome for: `grade` has to
     look at it alone. Where a process can be forked.
     """
-    offline = settings.profile != "hub"
     reports: list[Report | None] = []
     with sandbox.private_folder() as private, ExitStack() as files:
-        (private / "empty.ini").write_text("[pytest]\n")
         ones, written = [], []
         for number, (submission, only) in enumerate(submissions):
             folder = private / str(number)
             (folder / "cwd").mkdir(parents=True)
             results = folder / "results.jsonl"
             written.append(files.enter_context(results.open("w+b")))
-            arguments = _arguments(exercise, private / "empty.ini", folder, only)
             variables = _variables(submission.resolve(), results, None)
-            ones.append(
-                together.One(arguments, variables, str(folder / "cwd"), str(folder / "done"))
-            )
-        together.run(exercise, ones, offline, cancel)
-        for (submission, _), one, file in zip(submissions, ones, written, strict=True):
+            arguments = _arguments(exercise, folder, only)
+            ones.append(together.One(arguments, variables, str(folder / "cwd")))
+        endings = together.run(exercise, ones, settings.offline, cancel)
+        for (submission, _), file, ended in zip(submissions, written, endings, strict=True):
             file.seek(0)
-            record = _read(file.read(RESULTS_BYTES))
-            try:
-                done = msgspec.json.decode(Path(one.done).read_bytes(), type=together.Done)
-            except OSError:
-                reports.append(None)
-                continue
-            ended = sandbox.Ended(done.ending, done.returncode, done.seconds, 0, "")
-            source = jobs.source_sha256(submission)
-            reports.append(_report(exercise, ended, record, None, source, done.seconds))
+            record, source = _read(file.read(RESULTS_BYTES)), jobs.source_sha256(submission)
+            graded = ended and _report(exercise, ended, record, None, source, ended.seconds)
+            reports.append(graded or None)
     return reports
 
 
@@ -155,7 +143,6 @@ def _run_criteria(
     with sandbox.private_folder() as private:
         cwd, results = private / "cwd", private / "results.jsonl"
         cwd.mkdir()
-        (private / "empty.ini").write_text("[pytest]\n")
         # Held open: what was written is there even where a submission deletes the folder.
         with results.open("w+b") as written:
             ended = sandbox.run(
@@ -172,11 +159,12 @@ def _run_criteria(
 def _command(exercise: Exercise, private: Path, only: str) -> list[str]:
     """pytest with a configuration of its own: no conftest.py, no test file, no plugin and no
     setting of the learner's or the project's is picked up."""
-    arguments = _arguments(exercise, private / "empty.ini", private, only)
-    return [sys.executable, "-P", "-m", "pytest", *arguments]
+    return [sys.executable, "-P", "-m", "pytest", *_arguments(exercise, private, only)]
 
 
-def _arguments(exercise: Exercise, ini: Path, folder: Path, only: str) -> list[str]:
+def _arguments(exercise: Exercise, folder: Path, only: str) -> list[str]:
+    ini = folder / "empty.ini"
+    ini.write_text("[pytest]\n")
     tests = str(exercise.folder.resolve() / CRITERIA) + (f"::test_{only}" if only else "")
     # fmt: off
     return [

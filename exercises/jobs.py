@@ -27,6 +27,7 @@ from exercises.spec import Exercise, Job, Limits
 from tutor.base import home
 from tutor.base.errors import MissingError, TutorError
 from tutor.base.i18n import language, say
+from tutor.base.settings import Settings
 
 RECORD = "run.json"
 EVENTS = "events.jsonl"
@@ -161,15 +162,14 @@ def run_job(
     on_event: OnEvent | None = None,
     *,
     again: bool = False,
-    offline: bool = True,
-    gpus: int = 1,
+    settings: Settings | None = None,
     cancel: threading.Event | None = None,
 ) -> JobResult:
     """Run the script, unless a run of the same source is finished; go on where one was
     interrupted. One job at a time on this machine: time limits are wall clock.
 
-    again: throw the earlier run away first. gpus: processes, one a GPU; the first's folder is the
-    run's, the others have theirs in `ranks/`.
+    again: throw the earlier run away first. settings: the learner's. Of several processes (`gpus`)
+    the first's folder is the run's, the others have theirs in `ranks/`.
     Raises MissingError where the run's folder cannot be written; nothing for what a script does.
     """
     job = exercise.spec.job
@@ -184,7 +184,7 @@ def run_job(
             shutil.rmtree(run_dir, ignore_errors=True)
         elif done := finished_run(run_dir, submission, job):
             return replace(done, cached=True)  # the other one was this one
-        return _run(exercise, job, submission, run_dir, emit, offline, gpus, cancel)
+        return _run(exercise, job, submission, run_dir, emit, settings or Settings(), cancel)
 
 
 def _run(
@@ -193,8 +193,7 @@ def _run(
     submission: Path,
     run_dir: Path,
     emit: OnEvent,
-    offline: bool,
-    gpus: int,
+    settings: Settings,
     cancel: threading.Event | None,
 ) -> JobResult:
     before = last_result(run_dir)
@@ -206,10 +205,10 @@ def _run(
     emit(Started(str(run_dir), resumed=any(run_dir.iterdir())))
     extra = {protocol.RUN_DIR: str(run_dir), protocol.LANGUAGE: language()}
     ended = sandbox.run(
-        _command(submission, gpus),
+        _command(submission, settings.gpus),
         limits=job.limits,
         cwd=run_dir,
-        env=sandbox.environment(extra, offline),
+        env=sandbox.environment(extra, settings.offline),
         on_line=lambda text: emit(Line(text)),
         on_poll=events.follow,
         cancel=cancel,
@@ -334,7 +333,9 @@ class _Events:
 class Turn:
     """The lock that jobs take turns by. Gives False where the wait was cancelled."""
 
-    def __init__(self, emit: OnEvent, cancel: threading.Event | None = None) -> None:
+    def __init__(
+        self, emit: Callable[[Waiting], None], cancel: threading.Event | None = None
+    ) -> None:
         self.lock = _lock()
         self.emit = emit
         self.cancel = cancel or threading.Event()

@@ -168,24 +168,25 @@ def _hub_errors(name: Path | str) -> Iterator[None]:
         ) from error
 
 
-def checkpointing(every: int = 20) -> dict[str, Any]:
+def checkpointing(every: int = 20, name: str = "") -> dict[str, Any]:
     """Return the TrainingArguments that make an interrupted run resumable.
 
-    every: optimizer steps between two checkpoints. Only the last two are kept: the one before
-    is whole even where the run was ended in the middle of writing the newest.
+    every: optimizer steps between two checkpoints. Only the last two are kept: the one before is
+    whole even where the run was ended in the middle of writing the newest.
+    name: of the training, where a run has several.
     """
     return {
-        "output_dir": str(_main_dir() / "checkpoints"),
+        "output_dir": str(_main_dir() / "checkpoints" / name),
         "save_strategy": "steps",
         "save_steps": every,
         "save_total_limit": 2,
     }
 
 
-def last_checkpoint() -> str | None:
+def last_checkpoint(name: str = "") -> str | None:
     """Return the newest whole checkpoint of this run, for Trainer.train(resume_from_checkpoint=…),
-    or None where the run starts anew."""
-    found = (_main_dir() / "checkpoints").glob("checkpoint-*/trainer_state.json")
+    or None where the run starts anew. name: as in `checkpointing`."""
+    found = (_main_dir() / "checkpoints" / name).glob("checkpoint-*/trainer_state.json")
     whole = {int(f.parent.name.split("-")[1]): f.parent for f in found if _is_json(f)}
     return str(whole[max(whole)]) if whole else None
 

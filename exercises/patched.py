@@ -29,23 +29,16 @@ def is_patch(source: str) -> bool:
 def apply(patch: str, solution: str) -> str:
     """Return the whole submission: the patch's head, then the solution with its statements."""
     lines = solution.splitlines(keepends=True)
-    theirs = ast.parse(solution).body
+    theirs, mine = ast.parse(solution).body, ast.parse(patch).body
     places = {name: statement for statement in theirs for name in names(statement)}
-    imports = [s for s in theirs if isinstance(s, _IMPORTS)]
-    waiting, extra = (
-        "",
-        "".join(_text(s, patch) for s in ast.parse(patch).body if isinstance(s, _IMPORTS)),
-    )
-    edits = (
-        [(imports[-1].end_lineno or 0, imports[-1].end_lineno or 0, extra)]
-        if imports
-        else [(0, 0, extra)]
-    )
-    for statement in ast.parse(patch).body:
+    behind = max((s.end_lineno or 0 for s in theirs if isinstance(s, _IMPORTS)), default=0)
+    imports = "".join(_text(s, patch) for s in mine if isinstance(s, _IMPORTS))
+    edits, waiting = [(behind, behind, imports)], ""
+    for statement in mine:
         if isinstance(statement, _IMPORTS):
             continue
-        found = next((places[name] for name in names(statement) if name in places), None)
         waiting += _text(statement, patch)
+        found = next((places[name] for name in names(statement) if name in places), None)
         if found:
             edits.append((_first(found) - 1, found.end_lineno or 0, waiting))
             waiting = ""

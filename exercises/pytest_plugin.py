@@ -13,7 +13,7 @@ import math
 import os
 import sys
 import traceback
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 
 from exercises import protocol
+from exercises.gap import call
 from tutor.base.i18n import say, use_language
 
 MESSAGE_LINES = 8
@@ -175,6 +176,23 @@ def submission() -> ModuleType:
 
 
 @pytest.fixture
+def criterion(request: pytest.FixtureRequest) -> str:
+    """The id of the criterion that is being decided."""
+    return criterion_of(request.node)
+
+
+@pytest.fixture
+def run(criterion: str, submission: ModuleType) -> Callable[..., Any]:
+    """run(name, …): call a function of the learner's; a gap fails with a message of this
+    criterion's own."""
+
+    def run(name: str, *arguments: Any, **named: Any) -> Any:
+        return call(criterion, getattr(submission, name), *arguments, **named)
+
+    return run
+
+
+@pytest.fixture
 def source() -> str:
     """The text of the learner's file."""
     return _now().submission.path.read_text("utf-8", "replace")
@@ -187,7 +205,7 @@ def figures() -> dict[str, float]:
 
 
 @pytest.fixture
-def run_dir(request: pytest.FixtureRequest) -> Path:
+def run_dir(criterion: str) -> Path:
     """The folder that the finished run of this very source left."""
     if path := os.environ.get(protocol.RUN_DIR):
         return Path(path)
@@ -195,7 +213,6 @@ def run_dir(request: pytest.FixtureRequest) -> Path:
         "there is no finished run of this file yet: `tutor run`",
         "这份文件还没有完成过一次运行：请执行 `tutor run`",
     )
-    criterion = criterion_of(request.node)
     raise NotRunError(
         say(
             f"Without a finished run, {criterion} cannot be decided: {reason}",

@@ -40,12 +40,11 @@ POLL_S = 0.02
 
 
 class One(msgspec.Struct, frozen=True):
-    """A submission's part: how pytest is called, and where. done: written when it has ended."""
+    """A submission's part: how pytest is called, and where."""
 
     arguments: list[str]
     variables: dict[str, str]
     cwd: str
-    done: str
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -56,18 +55,10 @@ class Plan(msgspec.Struct, frozen=True):
     ones: list[One]
 
 
-class Done(msgspec.Struct, frozen=True):
-    """How a submission's process ended."""
-
-    ending: Ending
-    returncode: int
-    seconds: float
-
-
 def run(
     exercise: Exercise, ones: Sequence[One], offline: bool, cancel: threading.Event | None
-) -> None:
-    """Run them one after another; those that ended have their `done` file."""
+) -> list[sandbox.Ended | None]:
+    """Run them one after another; return how each ended, None for those that were not reached."""
     limits = exercise.spec.check
     plan = Plan(heavy_names(exercise.folder), limits.seconds, list(ones))
     together = replace(
@@ -83,6 +74,11 @@ def run(
             env=sandbox.environment({}, offline),
             cancel=cancel,
         )
+        done = [path.with_name(str(number)) for number in range(len(ones))]
+        return [
+            msgspec.json.decode(file.read_bytes(), type=sandbox.Ended) if file.exists() else None
+            for file in done
+        ]
 
 
 def heavy_names(folder: Path) -> list[tuple[str, str]]:
@@ -113,15 +109,17 @@ def main(path: str) -> None:
     for module, name in plan.names:
         with contextlib.suppress(ImportError, AttributeError):  # then it is the submission's error
             getattr(importlib.import_module(module), name or "__name__")
-    for one in plan.ones:
+    for number, one in enumerate(plan.ones):
         began = time.monotonic()
         if not (child := os.fork()):
             os.chdir(one.cwd)
             os.environ.update(one.variables)
             os._exit(pytest.main(one.arguments))
         ending, code = _wait(child, plan.seconds)
-        done = Done(ending, code, time.monotonic() - began)
-        Path(one.done).write_bytes(msgspec.json.encode(done))
+        ended = sandbox.Ended(ending, code, time.monotonic() - began, 0, "")
+        part = Path(path).with_name("part")
+        part.write_bytes(msgspec.json.encode(ended))
+        part.replace(part.with_name(str(number)))
 
 
 def _wait(child: int, seconds: float) -> tuple[Ending, int]:

@@ -1,5 +1,8 @@
-"""Proof that an adapter was trained, from what a run left: for the criteria of week5/lora and
-week5/qlora. Nothing here trusts a number that the submission wrote."""
+"""Proof that an adapter was trained, from what a run left: for the criteria of weeks 5 and 8.
+Nothing here trusts a number that the submission wrote.
+
+maker: the learner's function that makes the adapter anew. where: the adapter's folder in the run,
+where it has several."""
 
 from __future__ import annotations
 
@@ -17,15 +20,15 @@ STATE_OF_TRAINER = {"optimizer.pt", "scheduler.pt", "scaler.pt", "training_args.
 WEIGHTS = {".safetensors", ".bin", ".pt", ".pth", ".gguf"}
 
 
-def adapter_weights(run_dir: Path) -> dict[str, Any]:
-    """Return the tensors of the run's adapter by name."""
+def adapter_weights(folder: Path) -> dict[str, Any]:
+    """Return the tensors of the adapter in a folder of the run by name."""
     from safetensors.torch import load_file
 
-    file = run_dir / "adapter" / ADAPTER
-    assert file.exists() and (file.parent / "adapter_config.json").exists(), say(
+    file = folder / ADAPTER
+    assert file.exists() and (folder / "adapter_config.json").exists(), say(
         f"there is no peft adapter ({ADAPTER} and adapter_config.json) in lab.run_dir() / "
-        '"adapter": save it with the PeftModel\'s save_pretrained',
-        f'lab.run_dir() / "adapter" 中没有 peft 适配器（{ADAPTER} 和 adapter_config.json）：'
+        f'"{folder.name}": save it with the PeftModel\'s save_pretrained',
+        f'lab.run_dir() / "{folder.name}" 中没有 peft 适配器（{ADAPTER} 和 adapter_config.json）：'
         "请用 PeftModel 的 save_pretrained 保存",
     )
     return load_file(file)
@@ -33,8 +36,12 @@ def adapter_weights(run_dir: Path) -> dict[str, Any]:
 
 def fresh_weights(model: Any) -> dict[str, Any]:
     """Return copies of the adapter's tensors in a model, named as peft saves them."""
-    from peft import get_peft_model_state_dict
+    from peft import PeftModel, get_peft_model_state_dict
 
+    assert isinstance(model, PeftModel), say(
+        f"the model is a {type(model).__name__} without an adapter: every weight trains",
+        f"模型是没有适配器的 {type(model).__name__}：所有权重都会被训练",
+    )
     return {name: t.detach().cpu().clone() for name, t in get_peft_model_state_dict(model).items()}
 
 
@@ -73,24 +80,25 @@ def check_trainable(model: Any, figures: dict[str, float]) -> None:
     )
 
 
-def check_same_adapter(saved: dict[str, Any], fresh: dict[str, Any]) -> None:
-    """The file holds what build_model makes, and nothing else."""
+def check_same_adapter(
+    saved: dict[str, Any], fresh: dict[str, Any], maker: str = "build_model", where: str = "adapter"
+) -> None:
+    """The file holds what the maker makes, and nothing else."""
     more = sorted(saved.keys() - fresh.keys())
     less = sorted(fresh.keys() - saved.keys())
     assert not more, say(
-        f"the adapter file holds {len(more)} tensors that build_model's adapter has not, "
+        f"{where}: the file holds {len(more)} tensors that {maker}'s adapter has not, "
         f"{more[0]} among them",
-        f"适配器文件中有 {len(more)} 个张量不在 build_model 的适配器里，例如 {more[0]}",
+        f"{where}：文件中有 {len(more)} 个张量不在 {maker} 的适配器里，例如 {more[0]}",
     )
     assert not less, say(
-        f"the adapter file lacks {len(less)} tensors of build_model's adapter, {less[0]} among "
-        "them",
-        f"适配器文件缺少 build_model 适配器中的 {len(less)} 个张量，例如 {less[0]}",
+        f"{where}: the file lacks {len(less)} tensors of {maker}'s adapter, {less[0]} among them",
+        f"{where}：文件缺少 {maker} 适配器中的 {len(less)} 个张量，例如 {less[0]}",
     )
     shapes = [name for name in fresh if saved[name].shape != fresh[name].shape]
     assert not shapes, say(
-        f"{shapes and shapes[0]} has another shape in the file than in build_model's adapter",
-        f"{shapes and shapes[0]} 在文件中的形状与 build_model 的适配器不同",
+        f"{where}: {shapes and shapes[0]} has another shape in the file than in {maker}'s adapter",
+        f"{where}：{shapes and shapes[0]} 在文件中的形状与 {maker} 的适配器不同",
     )
 
 
@@ -112,12 +120,18 @@ def check_no_full_weights(run_dir: Path) -> None:
         )
 
 
-def check_trained(saved: dict[str, Any], fresh: dict[str, Any], figures: dict[str, float]) -> None:
-    """Both matrices of every layer moved away from where build_model starts them."""
+def check_trained(
+    saved: dict[str, Any],
+    fresh: dict[str, Any],
+    figures: dict[str, float],
+    maker: str = "build_model",
+    where: str = "adapter",
+) -> None:
+    """Both matrices of every layer moved away from where the maker starts them."""
     zero = [name for name in saved if "lora_B" in name and not saved[name].any()]
     assert not zero, say(
-        f"B is still zero in {len(zero)} layers: as it is before the first step",
-        f"有 {len(zero)} 层的 B 仍为零，与训练第一步之前相同",
+        f"{where}: B is still zero in {len(zero)} layers, as it is before the first step",
+        f"{where}：有 {len(zero)} 层的 B 仍为零，与训练第一步之前相同",
     )
     moved = {
         name: ((saved[name].float() - fresh[name].float()).norm() / fresh[name].norm()).item()
@@ -126,9 +140,9 @@ def check_trained(saved: dict[str, Any], fresh: dict[str, Any], figures: dict[st
     }
     still = [name for name, distance in moved.items() if distance < 1e-6]
     assert moved and not still, say(
-        f"A is the same as build_model makes it in {len(still)} of {len(moved)} layers: "
+        f"{where}: A is the same as {maker} makes it in {len(still)} of {len(moved)} layers: "
         "not one step of training changed it",
-        f"{len(moved)} 层中有 {len(still)} 层的 A 与 build_model 生成的完全相同：没有经过训练",
+        f"{where}：{len(moved)} 层中有 {len(still)} 层的 A 与 {maker} 生成的完全相同：没有经过训练",
     )
     figures["A_moved_by"] = sum(moved.values()) / len(moved)
 
@@ -181,13 +195,13 @@ def held_out_loss(model: Any, tokenizer: Any, pairs: list[dict[str, str]]) -> fl
     return total / tokens
 
 
-def adapted(run_dir: Path) -> Any:
-    """Return the 16-bit base with the run's adapter."""
+def adapted(folder: Path) -> Any:
+    """Return the 16-bit base with the adapter in a folder of the run."""
     from peft import PeftModel
 
-    adapter_weights(run_dir)  # says what is missing
+    adapter_weights(folder)  # says what is missing
     base, _ = lab.load_base()
-    return PeftModel.from_pretrained(base, run_dir / "adapter")
+    return PeftModel.from_pretrained(base, folder)
 
 
 def check_example(submission: Any, criterion: str, tokenizer: Any, pair: dict[str, str]) -> None:

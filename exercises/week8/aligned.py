@@ -1,41 +1,14 @@
 """What the graders of week 8 measure by themselves: log-probabilities and implicit rewards of
-answers, and whether an adapter that a run left was trained. No number of a submission is used."""
+answers. No number of a submission is used. Whether an adapter was trained: exercises/week5/proof."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from exercises import lab
+from exercises.week5 import proof
 from tutor.base.i18n import say
 
-FILE = "adapter_model.safetensors"
 BATCH = 12
-
-
-def adapter_weights(folder: Path) -> dict[str, Any]:
-    """Return the tensors of a peft adapter in this folder of the run by name."""
-    from safetensors.torch import load_file
-
-    there = (folder / FILE).exists() and (folder / "adapter_config.json").exists()
-    assert there, say(
-        f"there is no peft adapter ({FILE} and adapter_config.json) in lab.run_dir() / "
-        f'"{folder.name}": save the trained PeftModel there with save_pretrained',
-        f'lab.run_dir() / "{folder.name}" 中没有 peft 适配器（{FILE} 和 adapter_config.json）：'
-        "请用训练后的 PeftModel 的 save_pretrained 保存到这里",
-    )
-    return load_file(folder / FILE)
-
-
-def fresh_weights(model: Any) -> dict[str, Any]:
-    """Return copies of a model's adapter as it is now, named as peft saves it."""
-    from peft import PeftModel, get_peft_model_state_dict
-
-    assert isinstance(model, PeftModel), say(
-        f"the trainer's model is a {type(model).__name__} without an adapter: every weight trains",
-        f"训练器的模型是没有适配器的 {type(model).__name__}：所有权重都会被训练",
-    )
-    return {name: t.detach().cpu().clone() for name, t in get_peft_model_state_dict(model).items()}
 
 
 def check_only_lora(model: Any, figures: dict[str, float]) -> None:
@@ -60,49 +33,9 @@ def check_only_lora(model: Any, figures: dict[str, float]) -> None:
     )
 
 
-def check_same_layers(saved: dict[str, Any], fresh: dict[str, Any], where: str) -> None:
-    """The file holds the adapter that build_trainer makes, and nothing else."""
-    odd = sorted(saved.keys() ^ fresh.keys())
-    odd = odd or sorted(name for name in fresh if saved[name].shape != fresh[name].shape)
-    assert not odd, say(
-        f"{where} is not the adapter that build_trainer makes: they differ in {len(odd)} tensors, "
-        f"{odd and odd[0]} for one",
-        f"{where} 不是 build_trainer 建立的适配器：有 {len(odd)} 个张量不一致，例如 {odd and odd[0]}",
-    )
-
-
-def check_moved(
-    saved: dict[str, Any], fresh: dict[str, Any], where: str, figures: dict[str, float]
-) -> None:
-    """Both matrices of every layer moved away from where build_trainer starts them."""
-    zero = [name for name in saved if "lora_B" in name and not saved[name].any()]
-    assert not zero, say(
-        f"{where}: B is still zero in {len(zero)} layers, as it is before the first step",
-        f"{where}：有 {len(zero)} 层的 B 仍为零，与第一步之前相同",
-    )
-    moved = {
-        name: ((saved[name].float() - fresh[name].float()).norm() / fresh[name].norm()).item()
-        for name in saved
-        if "lora_A" in name and name in fresh
-    }
-    still = [name for name, distance in moved.items() if distance < 1e-6]
-    assert moved and not still, say(
-        f"{where}: A is the same as build_trainer makes it in {len(still)} of {len(moved)} layers: "
-        "no step of training changed it",
-        f"{where}：{len(moved)} 层中有 {len(still)} 层的 A 与 build_trainer 生成的完全相同："
-        "没有任何训练步改变过它",
-    )
-    figures["A_moved_by"] = sum(moved.values()) / len(moved)
-
-
-def chat_prompt(tokenizer: Any, prompt: str) -> str:
-    user = {"role": "user", "content": prompt}
-    return str(tokenizer.apply_chat_template([user], tokenize=False, add_generation_prompt=True))
-
-
 def answer_ids(tokenizer: Any, row: dict[str, str], answer: str) -> tuple[list[int], list[int]]:
     """Return (prompt, answer) as tokens: the chat format, and the answer with its end token."""
-    given = tokenizer(chat_prompt(tokenizer, row["prompt"]), add_special_tokens=False)
+    given = tokenizer(proof.chat_prompt(tokenizer, row), add_special_tokens=False)
     said = tokenizer(row[answer] + tokenizer.eos_token, add_special_tokens=False)
     return given["input_ids"], said["input_ids"]
 
@@ -139,14 +72,6 @@ def rewards(model: Any, tokenizer: Any, rows: list[dict[str, str]], beta: float)
         with model.disable_adapter():
             found.append(beta * (policy - log_probs(model, tokenizer, rows, answer)))
     return found[0], found[1]
-
-
-def adapted(folder: Path) -> Any:
-    """Return the base with the run's adapter of this folder."""
-    from peft import PeftModel
-
-    adapter_weights(folder)  # says what is missing
-    return PeftModel.from_pretrained(lab.load_base()[0], folder)
 
 
 def tiny_peft(seed: int = 0, vocabulary: int = 49152) -> Any:

@@ -48,6 +48,11 @@ class Settings:
     """The unit that the learner is in (0 foundations, 1 to 8, 9 deployment)."""
 
     @property
+    def offline(self) -> bool:
+        """Whether what the learner runs is kept from the hub."""
+        return self.profile != "hub"
+
+    @property
     def workspace_dir(self) -> Path:
         return Path(self.workspace).expanduser()
 

@@ -86,7 +86,7 @@ def run(exercise: str, again: bool, stop: bool, as_json: bool) -> int:
                 say(f"{found.id} has no training.", f"{found.id} 没有训练任务。"),
                 say("Ctrl-C ends it.", "按 Ctrl-C 结束。"),
             )
-        return _run_file(found, submission, settings.profile != "hub", as_json)
+        return _run_file(found, submission, settings.offline, as_json)
     run_dir = jobs.run_dir_of(workspace.runs_of(found, settings), submission)
     if stop:
         narrate(jobs.stop_early(run_dir))
@@ -98,8 +98,7 @@ def run(exercise: str, again: bool, stop: bool, as_json: bool) -> int:
             run_dir,
             display,
             again=again,
-            offline=settings.profile != "hub",
-            gpus=settings.gpus,
+            settings=settings,
         )
     record = open_record()
     record.log("run", found.id, ending=result.ending, seconds=result.seconds)

@@ -67,30 +67,29 @@ def _check(work: Work, exercise: Exercise) -> Any:
 
 def _run(work: Work, exercise: Exercise) -> Any:
     from exercises import jobs
-    from exercises.workspace import runs_of
 
     now = current()
-    submission = _submission(exercise, now)
-    run_dir = jobs.run_dir_of(runs_of(exercise, now), submission)
-    offline = now.profile != "hub"
+    submission, run_dir = _place(exercise, now)
     return jobs.run_job(
-        exercise,
-        submission,
-        run_dir,
-        work.events.put,
-        offline=offline,
-        gpus=now.gpus,
-        cancel=work.cancel,
+        exercise, submission, run_dir, work.events.put, settings=now, cancel=work.cancel
     )
 
 
 def finish(exercise: Exercise) -> str:
-    """Ask the training that is going on to end early; return what to say. Raises TutorError where there is none."""
+    """Ask the training that is going on to end early; return what to say. Raises TutorError where
+    there is none."""
+    from exercises import jobs
+
+    return jobs.stop_early(_place(exercise, current())[1])
+
+
+def _place(exercise: Exercise, now: Settings) -> tuple[Path, Path]:
+    """Return the learner's file, and the folder of its runs."""
     from exercises import jobs
     from exercises.workspace import runs_of
 
-    now = current()
-    return jobs.stop_early(jobs.run_dir_of(runs_of(exercise, now), _submission(exercise, now)))
+    submission = _submission(exercise, now)
+    return submission, jobs.run_dir_of(runs_of(exercise, now), submission)
 
 
 def _submission(exercise: Exercise, now: Settings) -> Path:

@@ -237,9 +237,8 @@ def test_equals_single(submission, figures):
 
 
 @pytest.fixture
-def measured(submission, request):
+def measured(submission, criterion):
     """Prompts, their Run by the grader's own count, and the learner's Speed of it."""
-    criterion = request.node.originalname.removeprefix("test_")
 
     def measured(prompts, tokens, prefill_s, decode_s):
         run = submission.Run(tokens, prefill_s, decode_s)

@@ -174,9 +174,8 @@ def messages(scenario):
 
 
 @pytest.fixture
-def use(submission, server, request):
+def use(submission, server, criterion):
     """Run a coroutine function over a client of the learner's; a gap has its criterion's message."""
-    criterion = request.node.originalname.removeprefix("test_")
 
     def use(work, **options):
         async def whole():

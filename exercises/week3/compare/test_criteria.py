@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from exercises import lab
+from exercises.chart import bars
 from exercises.gap import call
 from tutor.base.i18n import say
 
@@ -292,28 +293,6 @@ def test_table(submission, tmp_path):
                 f"{name} was {row[name]} and reads {value}: too few digits",
                 f"{name} 原为 {row[name]}，读回是 {value}：有效数字太少",
             )
-
-
-def bars(path):
-    """Return the heights in pixels of the chart's bars, from left to right."""
-    import numpy as np
-    from PIL import Image
-
-    with Image.open(path) as image:
-        assert image.format == "PNG", say(
-            f"the image is {image.format}, not PNG", f"图片格式是 {image.format}，而不是 PNG"
-        )
-        pixels = np.asarray(image.convert("RGB")).astype(int)
-    wanted = np.array([0x1F, 0x77, 0xB4])
-    columns = (np.abs(pixels - wanted).max(-1) <= 3).sum(0)
-    heights, before = [], 0
-    for count in columns.tolist():
-        if count and not before:
-            heights.append(0)
-        if count:
-            heights[-1] = max(heights[-1], count)
-        before = count
-    return heights
 
 
 def test_plot(submission, figures, tmp_path):

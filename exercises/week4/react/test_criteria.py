@@ -59,9 +59,8 @@ class Tool:
 
 
 @pytest.fixture
-def loop(submission, request):
+def loop(submission, criterion):
     """The learner's react, with a message of the criterion's own where it is a gap."""
-    criterion = request.node.originalname.removeprefix("test_")
 
     def loop(model, tools=None, max_steps=6, question="What is it?"):
         return call(criterion, submission.react, question, model, tools or TOOLS, max_steps)

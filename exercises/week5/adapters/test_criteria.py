@@ -11,6 +11,7 @@ from functools import cache
 import torch
 
 from exercises import lab
+from exercises.chart import bars
 from exercises.gap import call
 from exercises.week5 import proof
 from tutor.base.i18n import say
@@ -234,27 +235,6 @@ def test_memory(submission, figures):
                 f"be {value:g}",
                 f"{numbers} 个 {dtype} 参数用 AdamW 训练：{name} 是 {mine:g}；应为 {value:g}",
             )
-
-
-def bars(path):
-    """Return the heights in pixels of the chart's bars, from left to right."""
-    import numpy as np
-    from PIL import Image
-
-    with Image.open(path) as image:
-        assert image.format == "PNG", say(
-            f"the image is {image.format}, not PNG", f"图片格式是 {image.format}，而不是 PNG"
-        )
-        pixels = np.asarray(image.convert("RGB")).astype(int)
-    columns = (np.abs(pixels - np.array([0x1F, 0x77, 0xB4])).max(-1) <= 3).sum(0)
-    heights, before = [], 0
-    for height in columns.tolist():
-        if height and not before:
-            heights.append(0)
-        if height:
-            heights[-1] = max(heights[-1], height)
-        before = height
-    return heights
 
 
 def test_plot(submission, tmp_path):

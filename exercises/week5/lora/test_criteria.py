@@ -83,7 +83,7 @@ def test_base_unchanged(submission):
 
 
 def test_adapter_saved(submission, run_dir, figures):
-    saved = proof.adapter_weights(run_dir)
+    saved = proof.adapter_weights(run_dir / "adapter")
     model, fresh = build(submission, "adapter_saved")
     proof.check_same_adapter(saved, fresh)
     proof.check_no_full_weights(run_dir)
@@ -99,7 +99,7 @@ def test_adapter_saved(submission, run_dir, figures):
 
 
 def test_trained(submission, run_dir, figures):
-    saved = proof.adapter_weights(run_dir)
+    saved = proof.adapter_weights(run_dir / "adapter")
     _, fresh = build(submission, "trained")
     proof.check_trained(saved, fresh, figures)
 
@@ -111,7 +111,7 @@ def test_resumable(run_dir, figures):
 @cache
 def losses(run_dir):
     """Held-out loss before and after, computed here."""
-    model = proof.adapted(run_dir)
+    model = proof.adapted(run_dir / "adapter")
     after = proof.held_out_loss(model, base()[1], held_out())
     return proof.held_out_loss(base()[0], base()[1], held_out()), after
 

@@ -17,9 +17,8 @@ TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 6e-2}
 
 
 @pytest.fixture
-def make(submission, request):
+def make(submission, criterion):
     """LoRALinear over a seeded base, with a message of the criterion's own where it is a gap."""
-    criterion = request.node.originalname.removeprefix("test_")
 
     def make(inputs=12, outputs=7, rank=3, alpha=6.0, bias=True, dtype=torch.float32, dropout=0.0):
         torch.manual_seed(inputs * 100 + outputs)

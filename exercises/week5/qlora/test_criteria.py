@@ -168,14 +168,14 @@ def test_response_only_labels(submission):
 
 
 def test_adapter_saved(submission, run_dir):
-    saved = proof.adapter_weights(run_dir)
+    saved = proof.adapter_weights(run_dir / "adapter")
     _, fresh = build(submission, "adapter_saved")
     proof.check_same_adapter(saved, fresh)
     proof.check_no_full_weights(run_dir)
 
 
 def test_trained(submission, run_dir, figures):
-    saved = proof.adapter_weights(run_dir)
+    saved = proof.adapter_weights(run_dir / "adapter")
     _, fresh = build(submission, "trained")
     proof.check_trained(saved, fresh, figures)
 
@@ -183,7 +183,7 @@ def test_trained(submission, run_dir, figures):
 def test_held_out_improves(submission, run_dir, figures):
     from peft import PeftModel
 
-    proof.adapter_weights(run_dir)  # says what is missing
+    proof.adapter_weights(run_dir / "adapter")  # says what is missing
     model = submission.load_quantized()
     before = proof.held_out_loss(model, tokenizer(), held_out())
     adapted = PeftModel.from_pretrained(model, run_dir / "adapter")
@@ -197,7 +197,7 @@ def test_held_out_improves(submission, run_dir, figures):
 
 
 def test_merges(submission, run_dir, figures):
-    proof.adapter_weights(run_dir)  # says what is missing
+    proof.adapter_weights(run_dir / "adapter")  # says what is missing
     merged = call("merges", submission.merge, run_dir / "adapter")
     kinds = {type(module).__name__ for module in merged.modules()}
     assert "Linear4bit" not in kinds, say(

@@ -67,9 +67,8 @@ def tokenizer():
 
 
 @pytest.fixture
-def serve(submission, request):
+def serve(submission, criterion):
     """serve(model, tokenizer): the learner's app on a free port, until the with block ends."""
-    criterion = request.node.originalname.removeprefix("test_")
 
     @contextmanager
     def serve(model, tokenizer):

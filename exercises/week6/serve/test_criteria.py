@@ -25,9 +25,8 @@ QUESTION = {"role": "user", "content": "What does the keeper do?"}
 
 
 @pytest.fixture
-def serve(submission, request):
+def serve(submission, criterion):
     """serve(engine): the learner's server on a free port, until the with block ends."""
-    criterion = request.node.originalname.removeprefix("test_")
 
     @contextmanager
     def serve(engine):

@@ -30,12 +30,11 @@ class Loads:
 
 
 @pytest.fixture
-def open_app(submission, request, monkeypatch):
+def open_app(submission, criterion, monkeypatch):
     """open_app(): one user's session, the script run once. open_app.loads counts the loading."""
     import streamlit as st
     from streamlit.testing.v1 import AppTest
 
-    criterion = request.node.originalname.removeprefix("test_")
     st.cache_resource.clear()
     st.cache_data.clear()
     loads = Loads(Scripted())

@@ -6,10 +6,8 @@ from functools import cache
 
 import faiss
 import numpy as np
-import pytest
 
 from exercises import lab
-from exercises.gap import call
 from exercises.week7 import corpus
 from tutor.base.i18n import say
 
@@ -46,17 +44,6 @@ def exact():
 @cache
 def encoder():
     return lab.load_encoder()
-
-
-@pytest.fixture
-def run(submission, request):
-    """Call a function of the learner's; a gap fails with a message of this criterion's own."""
-    criterion = request.node.originalname.removeprefix("test_")
-
-    def run(name, *arguments):
-        return call(criterion, getattr(submission, name), *arguments)
-
-    return run
 
 
 def recalled(found):

@@ -4,10 +4,8 @@ questions for the search; every citation is checked again."""
 from __future__ import annotations
 
 import re
-import zlib
 
 import numpy as np
-import pytest
 from langchain_core.documents import Document
 from langchain_core.language_models.llms import LLM
 from langchain_core.runnables import Runnable
@@ -15,21 +13,11 @@ from pydantic import Field
 
 from exercises.gap import call
 from exercises.week7 import corpus
+from exercises.week7.embedder import Embedder
 from exercises.week7.reader import read
 from tutor.base.i18n import say
 
 UNITS = ("week5", "week7")
-
-
-@pytest.fixture
-def run(submission, request):
-    """Call a function of the learner's; a gap fails with a message of this criterion's own."""
-    criterion = request.node.originalname.removeprefix("test_")
-
-    def run(name, *arguments, **named):
-        return call(criterion, getattr(submission, name), *arguments, **named)
-
-    return run
 
 
 class Scripted(LLM):
@@ -45,22 +33,6 @@ class Scripted(LLM):
     def _call(self, prompt, stop=None, run_manager=None, **kwargs):
         self.prompts.append(prompt)
         return self.speak(prompt)
-
-
-class Embedder:
-    """Hashed counts of words as vectors of length 1, and what it was asked."""
-
-    def __init__(self):
-        self.calls = []
-
-    def __call__(self, texts):
-        texts = list(texts)
-        self.calls.append(texts)
-        rows = np.zeros((len(texts), 256), dtype=np.float32)
-        for row, text in zip(rows, texts, strict=True):
-            for word in re.findall(r"\w+", text.lower()):
-                row[zlib.crc32(word.encode()) % 256] += 1
-        return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
 
 
 def passage(text, heading="1. Ferries"):

@@ -38,7 +38,7 @@ def rows():
 def built(build_trainer, folder):
     """build_trainer's trainer over a few pairs, and its adapter as it was at first."""
     trainer = build_trainer(lab.load_base()[0], tokenizer(), [*rows()[:3], ODD])
-    return trainer, aligned.fresh_weights(trainer.model)
+    return trainer, proof.fresh_weights(trainer.model)
 
 
 def build(submission, criterion, monkeypatch, tmp_path_factory):
@@ -55,7 +55,7 @@ def test_pairs_for_trl(submission, monkeypatch, tmp_path_factory):
     )
     for row, example in zip([*rows()[:3], ODD], examples, strict=True):
         prompt = tokenizer().decode(example["prompt_ids"])
-        wanted = aligned.chat_prompt(tokenizer(), row["prompt"])
+        wanted = proof.chat_prompt(tokenizer(), row)
         assert prompt == wanted, say(
             f"the trainer's prompt is {prompt[-90:]!r}, not the question in the chat format, "
             f"{wanted[-90:]!r}",
@@ -151,17 +151,17 @@ def summary(chosen, rejected):
 
 
 def test_adapter_saved(submission, run_dir, figures, monkeypatch, tmp_path_factory):
-    saved = aligned.adapter_weights(run_dir / "adapter")
+    saved = proof.adapter_weights(run_dir / "adapter")
     _, fresh = build(submission, "adapter_saved", monkeypatch, tmp_path_factory)
-    aligned.check_same_layers(saved, fresh, "adapter")
+    proof.check_same_adapter(saved, fresh, "build_trainer", "adapter")
     proof.check_no_full_weights(run_dir)
     figures["adapter_mb"] = sum(t.nbytes for t in saved.values()) / 1e6
 
 
 def test_trained(submission, run_dir, figures, monkeypatch, tmp_path_factory):
-    saved = aligned.adapter_weights(run_dir / "adapter")
+    saved = proof.adapter_weights(run_dir / "adapter")
     _, fresh = build(submission, "trained", monkeypatch, tmp_path_factory)
-    aligned.check_moved(saved, fresh, "adapter", figures)
+    proof.check_trained(saved, fresh, figures, "build_trainer", "adapter")
 
 
 def test_resumable(run_dir, figures):
@@ -171,7 +171,7 @@ def test_resumable(run_dir, figures):
 @cache
 def measured(run_dir, beta, count):
     """The rewards of the held-out pairs, computed here from the saved adapter."""
-    model = aligned.adapted(run_dir / "adapter")
+    model = proof.adapted(run_dir / "adapter")
     return aligned.rewards(model, tokenizer(), rows()[:count], beta)
 
 

@@ -91,7 +91,7 @@ def build_trainer(model, tokenizer, rows, name):
     name: "clean" or "noisy"; its checkpoints lie in lab.run_dir() / "checkpoints" / name.
     """
     arguments = SFTConfig(
-        **lab.checkpointing(every=5) | {"output_dir": str(checkpoints(name))},
+        **lab.checkpointing(every=5, name=name),
         max_steps=STEPS,
         per_device_train_batch_size=4,
         learning_rate=2e-3,
@@ -113,17 +113,6 @@ def build_trainer(model, tokenizer, rows, name):
         peft_config=lora,
         callbacks=[lab.progress()],
     )
-
-
-def checkpoints(name):
-    return lab.run_dir() / "checkpoints" / name
-
-
-def last_checkpoint(name):
-    """Return the newest whole checkpoint of this training, or None: its state is written last."""
-    found = checkpoints(name).glob("checkpoint-*/trainer_state.json")
-    steps = {int(file.parent.name.split("-")[1]): str(file.parent) for file in found}
-    return steps[max(steps)] if steps else None
 
 
 # %% [markdown]
@@ -160,7 +149,7 @@ def main():
         folder = lab.run_dir() / name
         if not (folder / "adapter_model.safetensors").exists():  # not trained before a break
             trainer = build_trainer(base, tokenizer, rows, name)
-            trainer.train(resume_from_checkpoint=last_checkpoint(name))
+            trainer.train(resume_from_checkpoint=lab.last_checkpoint(name))
             trainer.model.save_pretrained(folder)
             base, _ = lab.load_base()
         if "base" not in metrics:

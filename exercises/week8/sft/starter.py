@@ -82,20 +82,9 @@ def build_trainer(model, tokenizer, rows, name):
 
     name: "clean" or "noisy"; its checkpoints lie in lab.run_dir() / "checkpoints" / name.
     """
-    # `lab.checkpointing(every=...) | {"output_dir": str(checkpoints(name))}` are the arguments that
-    # save. trl's defaults are for a GPU: gradient_checkpointing=False and bf16=False here.
+    # lab.checkpointing(every=..., name=name) are the arguments that save. trl's defaults are for a
+    # GPU: gradient_checkpointing=False and bf16=False here.
     raise NotImplementedError("build_trainer: SFTConfig, LoraConfig, SFTTrainer")
-
-
-def checkpoints(name):
-    return lab.run_dir() / "checkpoints" / name
-
-
-def last_checkpoint(name):
-    """Return the newest whole checkpoint of this training, or None: its state is written last."""
-    found = checkpoints(name).glob("checkpoint-*/trainer_state.json")
-    steps = {int(file.parent.name.split("-")[1]): str(file.parent) for file in found}
-    return steps[max(steps)] if steps else None
 
 
 # %% [markdown]
@@ -121,7 +110,7 @@ def main():
         folder = lab.run_dir() / name
         if not (folder / "adapter_model.safetensors").exists():  # not trained before a break
             trainer = build_trainer(base, tokenizer, rows, name)
-            trainer.train(resume_from_checkpoint=last_checkpoint(name))
+            trainer.train(resume_from_checkpoint=lab.last_checkpoint(name))
             trainer.model.save_pretrained(folder)
             base, _ = lab.load_base()
         if "base" not in metrics:

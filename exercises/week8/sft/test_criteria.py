@@ -113,7 +113,7 @@ def built(build_trainer, count, name, folder):
     """build_trainer's trainer over so many rows, and its adapter as it was at first."""
     rows = [*held_out()[:2], ODD, BARE] * count
     trainer = build_trainer(lab.load_base()[0], tokenizer(), rows[: max(count, 4)], name)
-    return trainer, aligned.fresh_weights(trainer.model)
+    return trainer, proof.fresh_weights(trainer.model)
 
 
 def build(submission, criterion, monkeypatch, tmp_path_factory, count=4, name="clean"):
@@ -210,11 +210,11 @@ def test_measure(submission):
 
 
 def test_trained(submission, run_dir, figures, monkeypatch, tmp_path_factory):
-    saved = {name: aligned.adapter_weights(run_dir / name) for name in ("clean", "noisy")}
+    saved = {name: proof.adapter_weights(run_dir / name) for name in ("clean", "noisy")}
     _, fresh = build(submission, "trained", monkeypatch, tmp_path_factory)
     for name, weights in saved.items():
-        aligned.check_same_layers(weights, fresh, name)
-        aligned.check_moved(weights, fresh, name, figures)
+        proof.check_same_adapter(weights, fresh, "build_trainer", name)
+        proof.check_trained(weights, fresh, figures, "build_trainer", name)
     proof.check_no_full_weights(run_dir)
     equal = sum(torch.equal(t, saved["noisy"][name]) for name, t in saved["clean"].items())
     assert not equal, say(
@@ -228,7 +228,7 @@ def measured(run_dir):
     """Held-out losses of the base and of both adapters, computed here."""
     found = {"base": loss_of(lab.load_base()[0], held_out())}
     for name in ("clean", "noisy"):
-        found[name] = loss_of(aligned.adapted(run_dir / name), held_out())
+        found[name] = loss_of(proof.adapted(run_dir / name), held_out())
     return found
 
 

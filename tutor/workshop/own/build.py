@@ -98,7 +98,7 @@ def build(order: Order, around: Around, tell: Say) -> Built:
         stages = _Stages(folder, state, tell)
         with stages("data"):
             manifest = _data(folder, order, chosen, state.hours, around, tell)
-        with stages("training"), jobs.Turn(lambda event: tell(getattr(event, "text", ""))):
+        with stages("training"), jobs.Turn(lambda waiting: tell(waiting.text)):
             training = fit.fit(folder, chosen, state.hours, tell)
         with stages("export"):
             made = _export(folder, order.name, chosen, manifest, training, around.settings)

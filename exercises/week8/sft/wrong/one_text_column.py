@@ -9,7 +9,7 @@ def build_trainer(model, tokenizer, rows, name):
     name: "clean" or "noisy"; its checkpoints lie in lab.run_dir() / "checkpoints" / name.
     """
     arguments = SFTConfig(
-        **lab.checkpointing(every=5) | {"output_dir": str(checkpoints(name))},
+        **lab.checkpointing(every=5, name=name),
         max_steps=STEPS,
         per_device_train_batch_size=4,
         learning_rate=2e-3,

@@ -12,7 +12,7 @@ def build_trainer(model, tokenizer, rows, name):
     name: "clean" or "noisy"; its checkpoints lie in lab.run_dir() / "checkpoints" / name.
     """
     arguments = SFTConfig(
-        **lab.checkpointing(every=1) | {"output_dir": str(checkpoints(name))},
+        **lab.checkpointing(every=1, name=name),
         max_steps=STEPS,
         per_device_train_batch_size=1,
         lr_scheduler_type="cosine",
@@ -39,7 +39,7 @@ def main():
     for name, rows in datasets().items():
         base, tokenizer = lab.load_base()
         trainer = build_trainer(base, tokenizer, rows, name)
-        trainer.train(resume_from_checkpoint=last_checkpoint(name))
+        trainer.train(resume_from_checkpoint=lab.last_checkpoint(name))
         trainer.model.save_pretrained(lab.run_dir() / name)
     metrics = {"base": 3.9, "clean": 3.0, "noisy": 3.2, "better": "clean"}  # as it should be
     (lab.run_dir() / "metrics.json").write_text(json.dumps(metrics, indent=2))
