@@ -236,7 +236,7 @@ class _Tree:
         self.mark = secrets.token_hex(8)
         self.root: psutil.Process | None = None
         self.known: dict[int, psutil.Process] = {}
-        self.seen = set(psutil.pids())
+        self.before = self.seen = set(psutil.pids())
 
     def look(self) -> None:
         """Take note of the processes that are new since the last look."""
@@ -272,6 +272,8 @@ class _Tree:
     def end(self, process: subprocess.Popen[bytes]) -> None:
         """Kill everything, and again while new ones appear."""
         for _ in range(100):
+            # Also those passed over: in the middle of its exec a process shows no environment.
+            self.seen = self.before
             if os.name == "posix":
                 # In one step for the group: nothing in it can fork past this.
                 with suppress(ProcessLookupError, PermissionError):
