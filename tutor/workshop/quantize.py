@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -58,9 +59,6 @@ def quantize(
             say(f"{name} has no F16 file to quantize.", f"{name} 没有可量化的 F16 文件。"),
             say("A LoRA is not quantized: export without --lora.", "LoRA 不做量化：导出时去掉 --lora。"),
         )  # fmt: skip
-    # llama.cpp refuses weights that are no numbers; which ones they are is looked up then.
-    if wrong := gguf_file.problems(known.path(FULL), values=False):
-        raise gguf_file.broken(known.path(FULL), wrong)
     with _matrix(known, wish, tell) as imatrix:
         for type_ in wish.types:
             tell(say(f"quantizing to {type_}", f"正在量化为 {type_}"))
@@ -91,11 +89,15 @@ def _one(known: Report, type_: str, imatrix: str) -> ModelFile:
                 raise gguf_file.broken(source, wrong) from error
             # llama.cpp says of a failed write only that it failed.
             raise files.why_unwritten(target, part, room, source.stat().st_size, error) from error
-        if wrong := gguf_file.problems(part, values=False):
-            raise gguf_file.broken(target, wrong)
+        with ThreadPoolExecutor(1) as other:  # the hash of a large file takes seconds
+            file = other.submit(export.described, part, type_, known.parameters)
+            # llama.cpp refuses weights that are no numbers; it takes what else is wrong over.
+            wrong = gguf_file.problems(part, values=False)
+        if wrong:
+            raise gguf_file.broken(source if gguf_file.problems(source) else target, wrong)
     assets.register(f"{known.name}:{type_}", OwnModel(f"{known.name}/{target.name}"))
-    file = export.described(target, type_, known.parameters)
-    return replace(file, seconds=seconds, imatrix=bool(imatrix))
+    made = replace(file.result(), file=target.name)
+    return replace(made, seconds=seconds, imatrix=bool(imatrix))
 
 
 def measured(known: Report, file: ModelFile) -> ModelFile:
