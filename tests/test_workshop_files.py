@@ -252,3 +252,28 @@ def test_commands_for_other_programs(home) -> None:
         "mine/merged --served-model-name mine"
         in elsewhere.commands(find("mine:Q8_0"), 4096)["vLLM"]
     )
+
+
+def test_what_llama_cpp_reads_otherwise_in_the_base_too_is_excused_once_in_a_hundred(
+    home: Path, smollm2: Path
+) -> None:
+    from tutor.workshop import gates
+    from tutor.workshop.native import Loaded, Said
+
+    texts = [f"Text {number} speaks of tokens." for number in range(200)]
+    model = Loaded(str(smollm2))
+    ids = gates._ids(model, texts)
+
+    def gate(other: int, base: Path = smollm2) -> Gate:
+        """What is said where the tokenizer gives the first texts other ids."""
+        right = [[0]] * other + ids[other:]
+        reference = gates._Reference(Said(right, [], "", True), base, texts, None)
+        return gates._tokens(model, reference)
+
+    assert gate(0) == Gate(True, 1.0, 1.0, True)
+    excused = gate(2)
+    assert excused.passed and "2 of them" in excused.note
+    refused = gate(3)
+    assert (refused.passed, refused.figure) == (False, 0.985)
+    assert "Text 0" in refused.note
+    assert not gate(1, base=home).passed, "a folder of Hugging Face's is no file of llama.cpp's"

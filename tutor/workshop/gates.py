@@ -28,6 +28,9 @@ RISES = {
     "IQ4_XS": (0.15, 0.05), "Q3_K_L": (0.35, 0.12), "Q3_K_M": (0.45, 0.15),
     "Q3_K_S": (0.8, 0.25), "Q2_K": (2.0, 0.5),
 }  # fmt: skip
+EXCUSED = 0.01
+"""Share of the texts that llama.cpp may read otherwise than the source's tokenizer because it reads
+the base's own file so: three of a thousand with Qwen2's. More is a fault of ours, whoever shares it."""
 LOGITS = 0.01
 """Root mean square of the difference, in standard deviations of the logits. The 135M in F16 has
 0.002 against transformers in float32; a permutation forgotten, 0.9."""
@@ -131,6 +134,7 @@ class _Reference:
     """What transformers says, once for all files. logits: "adapted/N", "base/N"."""
 
     said: Said
+    base: Path
     texts: list[str]
     logits: Any
 
@@ -146,7 +150,7 @@ class _Reference:
             str(base), str(adapter or ""), asked, list(texts.FIXED), str(target)
         )
         said = native.call(task, Said, model=known.name)
-        return cls(said, asked, np.load(target))
+        return cls(said, base, asked, np.load(target))
 
 
 def _base_path(known: Report) -> Path:
@@ -155,13 +159,29 @@ def _base_path(known: Report) -> Path:
 
 
 def _tokens(model: Loaded, reference: _Reference) -> Gate:
-    ids = native.call(native.Tokenize(model, reference.texts), list[list[int]], model=model.file)
-    equal = [own == right for own, right in zip(ids, reference.said.ids, strict=True)]
+    ids = _ids(model, reference.texts)
+    other = [n for n, own in enumerate(ids) if own != reference.said.ids[n]]
+    # llama.cpp takes some words for end marks in any file, as Qwen2's </s>, which its tokenizer
+    # cuts. A text that it reads so in the base's own file too says nothing against this one.
+    asked = [reference.texts[n] for n in other]
+    before = _ids(Loaded(str(reference.base)), asked) if reference.base.is_file() and asked else []
+    as_before = [n for n, own in zip(other, before, strict=False) if own == ids[n]]
+    excused = as_before if len(as_before) <= EXCUSED * len(ids) else []
+    wrong = [n for n in other if n not in excused]
     note = ""
-    if not all(equal):
-        first = reference.texts[equal.index(False)][:60]
+    if wrong:
+        first = reference.texts[wrong[0]][:60]
         note = say(f"first other ids: {first!r}", f"首个不同的文本：{first!r}")
-    return least(sum(equal) / len(equal), 1.0, note)
+    elif excused:
+        note = say(
+            f"{len(excused)} of them as llama.cpp reads the base's file",
+            f"其中 {len(excused)} 条与 llama.cpp 读基座文件的结果一致",
+        )
+    return least(1 - len(wrong) / len(ids), 1.0, note)
+
+
+def _ids(model: Loaded, asked: list[str]) -> list[list[int]]:
+    return native.call(native.Tokenize(model, asked), list[list[int]], model=model.file)
 
 
 def _template(model: Loaded, reference: _Reference) -> Gate:
