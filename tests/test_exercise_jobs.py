@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import random
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -209,39 +214,63 @@ from exercises import lab
 if __name__ == "__main__":
     torch.manual_seed(0)
     config = LlamaConfig(vocab_size=32, hidden_size=16, intermediate_size=16,
-                         num_hidden_layers=1, num_attention_heads=2)
+                         num_hidden_layers=1, num_attention_heads=2, attention_dropout=0.1)
     model = LlamaForCausalLM(config)
-    data = [{"input_ids": torch.arange(8), "labels": torch.arange(8)}] * 400
+    rows = torch.randint(32, (400, 8)).cumsum(1) % 32
+    data = [{"input_ids": row, "labels": row} for row in rows]
     arguments = TrainingArguments(
         per_device_train_batch_size=2, max_steps=200, logging_steps=5, report_to="none",
         use_cpu=True, include_num_input_tokens_seen="all", **lab.checkpointing(every=20))
     trainer = Trainer(model=model, args=arguments, train_dataset=data, callbacks=[lab.progress()])
     trainer.train(resume_from_checkpoint=lab.last_checkpoint())
-    (lab.run_dir() / "weights.txt").write_text(str(trainer.state.global_step))
+    with torch.no_grad():
+        loss = model.eval()(input_ids=rows, labels=rows).loss
+    (lab.run_dir() / "weights.txt").write_text(str(loss.item()))
 """
 
 
+def trainer_case(tmp_path: Path) -> Case:
+    case = Case(tmp_path, TRAINER)
+    case.limit(seconds=240)
+    return case
+
+
+def final_loss(result: jobs.JobResult) -> float:
+    assert result.finished, result.message + result.output
+    return float((Path(result.run_dir) / "weights.txt").read_text())
+
+
 @pytest.mark.slow
-def test_a_trainer_goes_on_from_its_checkpoint(case: Case) -> None:
-    case.limit(seconds=120)
-    case.file.write_text(TRAINER)
-    cancel = threading.Event()
-
-    def stop(event: jobs.Event) -> None:
-        if isinstance(event, jobs.Step) and event.step >= 60:
-            cancel.set()
-
+def test_a_killed_training_goes_on_and_ends_as_an_undisturbed_one(
+    tmp_path: Path, home: Path
+) -> None:
+    """kill -9 of the runner at a moment of chance: all its processes end, nothing is forgotten
+    but the steps since the last checkpoint."""
+    case = trainer_case(tmp_path / "killed")
     run_dir = jobs.run_dir_of(case.runs, case.file)
-    first = jobs.run_job(case.exercise, case.file, run_dir, stop, cancel=cancel)
-    assert first.ending == "interrupted", first.output
-    whole = [int(p.parent.name[11:]) for p in run_dir.glob("checkpoints/*/trainer_state.json")]
-    second = case.run()
-    assert second.finished, second.message + second.output
+    code = "import sys, pathlib as p, test_exercise_jobs as t; t.trainer_case(p.Path(sys.argv[1])).run()"
+    runner = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "killed")],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    at = random.randint(30, 150)
+    deadline = time.monotonic() + 120
+    events = run_dir / jobs.EVENTS
+    while not events.exists() or events.read_bytes().count(b"\n") < at:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    runner.kill()
+    runner.wait()
+    assert jobs.last_result(run_dir) is None, "it was killed in the middle"
+    result = case.run()
+    assert case.events[0] == jobs.Started(str(run_dir), resumed=True)
     steps = [event for event in case.events if isinstance(event, jobs.Step)]
-    assert steps[0].step == max(whole) + 1 > 20
+    assert steps[0].step > 20 and steps[0].step % 20 == 1, "from a checkpoint"
     assert steps[-1].step == 200
     assert steps[-1].loss is not None and steps[-1].tokens_per_s
     assert not (run_dir / "checkpoints").exists()
+    undisturbed = trainer_case(tmp_path / "undisturbed").run()
+    assert final_loss(result) == pytest.approx(final_loss(undisturbed), abs=1e-6)
 
 
 UNTIL_ASKED = """

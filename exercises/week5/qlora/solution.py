@@ -120,7 +120,7 @@ def build_trainer(model, tokenizer, train):
         bf16=True,  # autocast: the output layer, now in float32, would cost twice the time
         train_sampling_strategy="group_by_length",
         include_num_input_tokens_seen="all",
-        logging_steps=4,
+        logging_steps=1,
         report_to="none",
         seed=SEED,
         **lab.checkpointing(every=8),

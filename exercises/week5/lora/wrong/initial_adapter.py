@@ -13,7 +13,7 @@ def training_arguments():
         max_grad_norm=1.0,
         train_sampling_strategy="group_by_length",  # less padding in a batch
         include_num_input_tokens_seen="all",
-        logging_steps=4,
+        logging_steps=1,
         report_to="none",
         seed=SEED,
         **lab.checkpointing(every=8),
