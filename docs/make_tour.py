@@ -27,7 +27,7 @@ LIMIT_S = 3600
 PROMPT = "❯ "
 AT_PROMPT = r"(^|\n)❯\Z"
 IN_TUI = r"F1 "
-IDLE = r"(?s)\A(?!.*● (Running|Checking)).*r Run"
+IDLE = r"(?s)\A(?!.*● (Running|Checking)).*p Plan"
 CARD = r"> \Z|>\Z"
 
 

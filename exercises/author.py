@@ -5,6 +5,7 @@
 - each variants/*.py, a solution in another style, passes them too
 - each wrong/*.py, a patch of the solution (exercises/patched.py) or a whole file, is caught by the
   criterion that its first line names
+- a tier (exercises/tiers.py) that this machine cannot run is skipped, with the reason
 - texts in both languages, at least three hints, the first of which gives no line of the solution
   away, no stray file
 """
@@ -19,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from exercises import jobs, patched
+from exercises import jobs, patched, tiers
 from exercises.grade import grade, grade_together, missing_assets
 from exercises.report import Report
 from exercises.spec import Exercise
@@ -96,6 +97,9 @@ def check(
     """
     how = how or How()
     yield from _static(exercise)
+    for tier in exercise.spec.tiers:
+        if reason := tiers.why_not(tier, settings):
+            yield Finding(exercise.id, f"tier {tier.name}: {reason}", "", skipped=True)
     if missing := missing_assets(exercise):
         yield Finding(exercise.id, "assets", missing)
         return
@@ -220,13 +224,16 @@ class _Attempt:
     def _last_run(self, path: Path) -> jobs.JobResult | None:
         if self.exercise.spec.job is None:
             return None
-        return jobs.last_result(jobs.run_dir_of(self.runs, path))
+        return jobs.last_result(self._run_dir(path))
+
+    def _run_dir(self, path: Path) -> Path:
+        return jobs.run_dir_of(self.runs, path, tiers.chosen(self.exercise, self.settings))
 
     def would_train(self, one: _Try) -> bool:
         job = self.exercise.spec.job
         if not self.fast or job is None or one.what == "starter" or not one.path.exists():
             return False
-        done = jobs.finished_run(jobs.run_dir_of(self.runs, one.path), one.path, job)
+        done = jobs.finished_run(self._run_dir(one.path), one.path, job)
         return done is None and not self._is_fast(one)
 
     def _is_fast(self, one: _Try) -> bool:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from exercises import jobs, protocol, sandbox, together
+from exercises import jobs, protocol, sandbox, tiers, together
 from exercises.report import Ending, Outcome, Report, Result
 from exercises.spec import Criterion, Exercise
 from tutor.base import assets
@@ -60,7 +60,7 @@ def grade(
     runs = runs or settings.workspace_dir / exercise.unit / exercise.name / "runs"
     run = None
     if exercise.spec.job:
-        run_dir = jobs.run_dir_of(runs, submission)
+        run_dir = jobs.run_dir_of(runs, submission, tiers.chosen(exercise, settings))
         try:
             run = jobs.run_job(
                 exercise,
@@ -75,7 +75,7 @@ def grade(
         if run.ending == "interrupted":
             return _nothing(exercise, "interrupted", run.message, began, source)
     ended, record = _run_criteria(
-        exercise, submission.resolve(), run, settings.offline, cancel, only
+        exercise, submission.resolve(), run, settings, cancel, only
     )
     return _report(exercise, ended, record, run, source, time.monotonic() - began)
 
@@ -92,6 +92,7 @@ def grade_together(
     look at it alone. Where a process can be forked.
     """
     reports: list[Report | None] = []
+    tier = tiers.chosen(exercise, settings)
     with sandbox.private_folder() as private, ExitStack() as files:
         ones, written = [], []
         for number, (submission, only) in enumerate(submissions):
@@ -99,7 +100,7 @@ def grade_together(
             (folder / "cwd").mkdir(parents=True)
             results = folder / "results.jsonl"
             written.append(files.enter_context(results.open("w+b")))
-            variables = _variables(submission.resolve(), results, None)
+            variables = _variables(submission.resolve(), results, None) | tiers.variable(tier)
             arguments = _arguments(exercise, folder, only)
             ones.append(together.One(arguments, variables, str(folder / "cwd")))
         endings = together.run(exercise, ones, settings.offline, cancel)
@@ -136,20 +137,22 @@ def _run_criteria(
     exercise: Exercise,
     submission: Path,
     run: jobs.JobResult | None,
-    offline: bool,
+    settings: Settings,
     cancel: threading.Event | None,
     only: str,
 ) -> tuple[sandbox.Ended, _Record]:
+    tier = tiers.chosen(exercise, settings)
     with sandbox.private_folder() as private:
         cwd, results = private / "cwd", private / "results.jsonl"
+        variables = _variables(submission, results, run) | tiers.variable(tier)
         cwd.mkdir()
         # Held open: what was written is there even where a submission deletes the folder.
         with results.open("w+b") as written:
             ended = sandbox.run(
                 _command(exercise, private, only),
-                limits=exercise.spec.check,
+                limits=tiers.widened(exercise.spec.check, tier),
                 cwd=cwd,
-                env=sandbox.environment(_variables(submission, results, run), offline),
+                env=sandbox.environment(variables, settings.offline),
                 cancel=cancel,
             )
             written.seek(0)

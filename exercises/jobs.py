@@ -21,9 +21,9 @@ from pathlib import Path
 import msgspec
 from filelock import FileLock, Timeout
 
-from exercises import protocol, sandbox
+from exercises import protocol, sandbox, tiers
 from exercises.report import Ending
-from exercises.spec import Exercise, Job, Limits
+from exercises.spec import Exercise, Job, Limits, Tier
 from tutor.base import home
 from tutor.base.errors import MissingError, TutorError
 from tutor.base.i18n import language, say
@@ -108,9 +108,9 @@ def source_sha256(submission: Path) -> str:
     return hashlib.sha256(submission.read_bytes()).hexdigest()
 
 
-def run_dir_of(runs: Path, submission: Path) -> Path:
-    """Return the folder for the runs of this very source."""
-    return runs / source_sha256(submission)[:KEY_DIGITS]
+def run_dir_of(runs: Path, submission: Path, tier: Tier | None = None) -> Path:
+    """Return the folder for the runs of this very source, on this base."""
+    return runs / "-".join([source_sha256(submission)[:KEY_DIGITS], *([tier.name] if tier else [])])
 
 
 def last_result(run_dir: Path) -> JobResult | None:
@@ -203,10 +203,11 @@ def _run(
         (run_dir / left).unlink(missing_ok=True)
     events = _Events(run_dir / EVENTS, emit)
     emit(Started(str(run_dir), resumed=any(run_dir.iterdir())))
-    extra = {protocol.RUN_DIR: str(run_dir), protocol.LANGUAGE: language()}
+    tier = tiers.chosen(exercise, settings)
+    extra = {protocol.RUN_DIR: str(run_dir), protocol.LANGUAGE: language(), **tiers.variable(tier)}
     ended = sandbox.run(
         _command(submission, settings.gpus),
-        limits=job.limits,
+        limits=tiers.widened(job.limits, tier),
         cwd=run_dir,
         env=sandbox.environment(extra, settings.offline),
         on_line=lambda text: emit(Line(text)),

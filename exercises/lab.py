@@ -34,6 +34,8 @@ from tutor.base.i18n import Language, language, say, use_language
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 
+    from exercises.spec import Tier
+
 BASE = "smollm2-135m"
 BASE_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"  # where the asset is its folder
 ENCODER = "minilm"
@@ -71,22 +73,34 @@ def load_base(
     dtype: that of the weights; bfloat16 takes 269 MB, float32 538 MB.
     The padding token is the end-of-text token here (<|im_end|>): mask padding by the attention
     mask; by its id, the model would never learn to stop.
+    At full size (the profile "hub", under `tutor run` and `tutor check`) it is the tier's base, on
+    the GPU where there is one.
     Raises MissingError, with the command that gets it, where the model is not there.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     folder = base_folder(dtype)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype))
-    return model, AutoTokenizer.from_pretrained(folder)
+    model: Any
+    with _hub_errors(folder):
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype))
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+    if tokenizer.pad_token is None:  # as GPT-2's
+        tokenizer.pad_token = tokenizer.eos_token
+    if (tier := _tier()) and tier.gpu_gb and torch.cuda.is_available():
+        model.to("cuda")
+    return model, tokenizer
 
 
-def base_folder(dtype: Literal["bfloat16", "float32"] = "bfloat16") -> Path:
-    """Return the folder with the base as safetensors and its tokenizer, made on the first call.
+def base_folder(dtype: Literal["bfloat16", "float32"] = "bfloat16") -> Path | str:
+    """Return the folder with the base as safetensors and its tokenizer, made on the first call; at
+    full size the base's name on the hub.
 
     For what wants a path or a name: from_pretrained, a tokenizer alone.
     Raises MissingError like `load_base`.
     """
+    if tier := _tier():
+        return tier.base
     import torch
     import transformers
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
@@ -116,6 +130,29 @@ def base_folder(dtype: Literal["bfloat16", "float32"] = "bfloat16") -> Path:
             raise
         shutil.rmtree(part)
     return folder
+
+
+def batch_size(here: int) -> int:
+    """Return how many examples fit into a batch: `here` on the small base, at full size the
+    tier's."""
+    tier = _tier()
+    return tier.batch_size or here if tier else here
+
+
+def bound(name: str, here: float) -> float:
+    """For criteria: return a threshold, `here` on the small base, at full size the tier's."""
+    tier = _tier()
+    return tier.bounds.get(name, here) if tier else here
+
+
+def _tier() -> Tier | None:
+    if not (data := os.environ.get(protocol.TIER)):
+        return None
+    import msgspec
+
+    from exercises.spec import Tier
+
+    return msgspec.json.decode(data, type=Tier)
 
 
 def load_encoder() -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:

@@ -13,7 +13,7 @@ wrong/*.py              plausible wrong submissions: first line `# caught by: <c
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -58,6 +58,24 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Tier:
+    """The exercise at full size, for the profile "hub" (exercises/tiers.py)."""
+
+    name: str
+    base: str
+    """The causal LM on the hub that takes the place of `lab.load_base`'s."""
+    gpu_gb: float = 0
+    """GPU memory that it needs; 0: none."""
+    batch_size: int = 0
+    """0: the exercise's own."""
+    memory_mb: int = 0
+    seconds: float = 0
+    """Limits of its processes, where they are more than the exercise's."""
+    bounds: dict[str, float] = field(default_factory=dict)
+    """The criteria's thresholds that are others than the small base's."""
+
+
+@dataclass(frozen=True)
 class Spec:
     """exercise.toml as data."""
 
@@ -69,6 +87,8 @@ class Spec:
     """Names of assets that must be there."""
     check: Limits = Limits()
     job: Job | None = None
+    tiers: tuple[Tier, ...] = ()
+    """From small to large."""
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def log_probs(model: Any, tokenizer: Any, rows: list[dict[str, str]], answer: st
     order = sorted(range(len(rows)), key=lambda n: len(coded[n][0]) + len(coded[n][1]))
     for start in range(0, len(rows), BATCH):
         part = order[start : start + BATCH]
-        ids = [torch.tensor([*coded[n][0], *coded[n][1]]) for n in part]
+        ids = [torch.tensor([*coded[n][0], *coded[n][1]], device=model.device) for n in part]
         batch = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True)
         mask = torch.nn.utils.rnn.pad_sequence([torch.ones_like(i) for i in ids], batch_first=True)
         with torch.no_grad():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from exercises import jobs, protocol, sandbox, workspace
+from exercises import jobs, protocol, sandbox, tiers, workspace
 from exercises.grade import grade
 from exercises.hints import take_hint
 from exercises.report import Report, Result
@@ -80,14 +80,16 @@ def run(exercise: str, again: bool, stop: bool, as_json: bool) -> int:
     settings = base_settings.load()
     _refuse_missing(found)
     submission = submission_of(found, settings)
+    _tell_size(found, settings)
     if found.spec.job is None:
         if stop:
             raise TutorError(
                 say(f"{found.id} has no training.", f"{found.id} 没有训练任务。"),
                 say("Ctrl-C ends it.", "按 Ctrl-C 结束。"),
             )
-        return _run_file(found, submission, settings.offline, as_json)
-    run_dir = jobs.run_dir_of(workspace.runs_of(found, settings), submission)
+        return _run_file(found, submission, settings, as_json)
+    runs = workspace.runs_of(found, settings)
+    run_dir = jobs.run_dir_of(runs, submission, tiers.chosen(found, settings))
     if stop:
         narrate(jobs.stop_early(run_dir))
         return Exit.OK
@@ -112,12 +114,13 @@ def run(exercise: str, again: bool, stop: bool, as_json: bool) -> int:
     return Exit.TIMED_OUT if result.ending == "timed_out" else Exit.NOT_PASSED
 
 
-def _run_file(found: Exercise, submission: Path, offline: bool, as_json: bool) -> int:
+def _run_file(found: Exercise, submission: Path, settings: Settings, as_json: bool) -> int:
     """Run a file that trains nothing as `python FILE` would, with this Python and its packages."""
     began = time.monotonic()
+    extra = {protocol.LANGUAGE: language(), **tiers.variable(tiers.chosen(found, settings))}
     ended = subprocess.run(
         [sys.executable, "-P", str(submission)],
-        env=sandbox.environment({protocol.LANGUAGE: language()}, offline),
+        env=sandbox.environment(extra, settings.offline),
         stdout=sys.stderr if as_json else None,
         check=False,
     )
@@ -230,8 +233,14 @@ def submission_of(exercise: Exercise, settings: Settings) -> Path:
     return found.path
 
 
+def _tell_size(exercise: Exercise, settings: Settings) -> None:
+    if size := tiers.told(exercise, settings):
+        narrate(size)
+
+
 def check_one(exercise: Exercise, path: Path, settings: Settings) -> Report:
     narrate(say(f"Checking {exercise.id} …", f"正在批改 {exercise.id} …"))
+    _tell_size(exercise, settings)
     with Display(exercise.id) as display:
         report = grade(exercise, path, display, settings)
     if report.ending not in ("missing", "interrupted"):

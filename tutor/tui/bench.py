@@ -85,11 +85,13 @@ def finish(exercise: Exercise) -> str:
 
 def _place(exercise: Exercise, now: Settings) -> tuple[Path, Path]:
     """Return the learner's file, and the folder of its runs."""
-    from exercises import jobs
+    from exercises import jobs, tiers
     from exercises.workspace import runs_of
 
     submission = _submission(exercise, now)
-    return submission, jobs.run_dir_of(runs_of(exercise, now), submission)
+    return submission, jobs.run_dir_of(
+        runs_of(exercise, now), submission, tiers.chosen(exercise, now)
+    )
 
 
 def _submission(exercise: Exercise, now: Settings) -> Path:

@@ -68,7 +68,7 @@ def build_model(base):
 # %%
 def training_arguments():
     return TrainingArguments(
-        per_device_train_batch_size=8,
+        per_device_train_batch_size=lab.batch_size(8),
         num_train_epochs=1,
         learning_rate=2e-3,  # tens of times what full fine-tuning takes
         lr_scheduler_type="cosine",

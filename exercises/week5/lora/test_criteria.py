@@ -13,7 +13,7 @@ from exercises.week5 import proof
 from tutor.base.i18n import say
 
 # Measured with the solution: 4.00 before, 3.1 after 16 steps. Half of that must be reached.
-LEAST_GAIN = 0.45
+LEAST_GAIN = lab.bound("least_gain", 0.45)
 AGREE = 0.05
 """Between the learner's loss and the grader's: the same pairs, other batches."""
 ODD = {"prompt": "Explain <r>, in\ntwo lines: 秩?", "response": "It is the rank.\n\n秩 r = 8."}
@@ -67,7 +67,7 @@ def test_base_unchanged(submission):
     """One large step by the grader, over everything that the model lets train."""
     model = call("base_unchanged", submission.build_model, lab.load_base()[0])
     example = proof.encode(base()[1], held_out()[0])
-    batch = {name: torch.tensor([values]) for name, values in example.items()}
+    batch = {name: torch.tensor([values], device=model.device) for name, values in example.items()}
     model.train()(**batch).loss.backward()
     torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=1.0).step()
     was, now = base()[0].state_dict(), proof.base_weights(model)

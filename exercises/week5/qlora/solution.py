@@ -111,7 +111,7 @@ def build_example(tokenizer, pair):
 # %%
 def build_trainer(model, tokenizer, train):
     arguments = TrainingArguments(
-        per_device_train_batch_size=8,
+        per_device_train_batch_size=lab.batch_size(8),
         num_train_epochs=1,
         learning_rate=2e-3,
         lr_scheduler_type="cosine",

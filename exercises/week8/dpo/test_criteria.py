@@ -15,7 +15,8 @@ from exercises.week8 import aligned, preference_data
 from tutor.base.i18n import say
 
 # The solution's own measure after 16 steps: accuracy 0.89, margin 0.64.
-LEAST_ACCURACY, LEAST_MARGIN = 0.7, 0.2
+LEAST_ACCURACY = lab.bound("least_accuracy", 0.7)
+LEAST_MARGIN = lab.bound("least_margin", 0.2)
 BETA, COUNT = 0.1, 36
 """The task says so: a margin grows with β, and on fewer pairs luck counts."""
 AGREE = {"accuracy": 0.06, "margin": 0.1, "chosen": 0.1, "rejected": 0.1}

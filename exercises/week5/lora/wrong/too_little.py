@@ -5,7 +5,7 @@
 
 def training_arguments():
     return TrainingArguments(
-        per_device_train_batch_size=8,
+        per_device_train_batch_size=lab.batch_size(8),
         max_steps=3,
         learning_rate=5e-5,
         lr_scheduler_type="cosine",

@@ -9,7 +9,7 @@ PAIRS = 1
 def dpo_config():
     return DPOConfig(
         beta=BETA,
-        per_device_train_batch_size=1,
+        per_device_train_batch_size=lab.batch_size(1),
         num_train_epochs=1,
         learning_rate=1e-3,  # a hundred times what a long run takes: there are 16 steps
         lr_scheduler_type="cosine",

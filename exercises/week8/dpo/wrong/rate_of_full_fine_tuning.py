@@ -9,7 +9,7 @@ PAIRS = 2
 def dpo_config():
     return DPOConfig(
         beta=BETA,
-        per_device_train_batch_size=1,
+        per_device_train_batch_size=lab.batch_size(1),
         num_train_epochs=1,
         lr_scheduler_type="cosine",
         warmup_steps=2,

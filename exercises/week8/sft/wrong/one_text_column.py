@@ -11,7 +11,7 @@ def build_trainer(model, tokenizer, rows, name):
     arguments = SFTConfig(
         **lab.checkpointing(every=5, name=name),
         max_steps=STEPS,
-        per_device_train_batch_size=4,
+        per_device_train_batch_size=lab.batch_size(4),
         learning_rate=2e-3,
         lr_scheduler_type="cosine",
         max_length=256,

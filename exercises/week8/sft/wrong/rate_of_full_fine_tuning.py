@@ -14,7 +14,7 @@ def build_trainer(model, tokenizer, rows, name):
     arguments = SFTConfig(
         **lab.checkpointing(every=1, name=name),
         max_steps=STEPS,
-        per_device_train_batch_size=1,
+        per_device_train_batch_size=lab.batch_size(1),
         lr_scheduler_type="cosine",
         completion_only_loss=True,
         max_length=256,
