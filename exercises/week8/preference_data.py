@@ -47,12 +47,13 @@ def pairs() -> tuple[list[Row], list[Row]]:
 
 def read_jsonl(path: Path | str) -> list[Row]:
     """Return the rows of a file with one JSON object a line: "prompt", "chosen" and "rejected",
-    strings that are not empty; what else a line holds is left out.
+    strings that are not empty, or lists with one message each, as `tutor prefer --export` writes
+    them; what else a line holds is left out.
 
     Raises TutorError with the line's number where one is something else, or says the same twice.
     """
     rows = []
-    for number, line in enumerate(Path(path).read_text("utf-8").splitlines(), 1):
+    for number, line in enumerate(Path(path).read_text("utf-8").split("\n"), 1):
         if line.strip():
             rows.append(_checked(line, f"{path}:{number}"))
     if not rows:
@@ -66,9 +67,8 @@ def _checked(line: str, where: str) -> Row:
     except ValueError:
         row = None
     names = ("prompt", "chosen", "rejected")
-    if not isinstance(row, dict) or not all(
-        isinstance(row.get(name), str) and row[name].strip() for name in names
-    ):
+    row = {name: _text(row.get(name)) for name in names} if isinstance(row, dict) else {}
+    if not all(row.get(name, "").strip() for name in names):
         raise TutorError(
             say(f"{where} is not a preference pair.", f"{where} 不是偏好对。"),
             say(
@@ -81,7 +81,14 @@ def _checked(line: str, where: str) -> Row:
             say(f"{where}: both answers are the same.", f"{where}：两个回答相同。"),
             say("Leave the line out: it says nothing.", "请删去这一行：它不含任何信息。"),
         )
-    return {name: row[name] for name in names}
+    return row
+
+
+def _text(said: object) -> str:
+    """Return the text of a string, or of a conversation of one message; "" for anything else."""
+    if isinstance(said, list) and len(said) == 1 and isinstance(said[0], dict):
+        said = said[0].get("content")
+    return said if isinstance(said, str) else ""
 
 
 def _rows(answers: list[Row], count: int) -> list[Row]:

@@ -1,0 +1,22 @@
+# caught by: last_token
+# fast
+# patch: Looks for the padding's id, which ends every turn of the text, too.
+
+
+PAD_ID = 2  # <|im_end|>
+
+
+def last_states(trunk, input_ids, attention_mask):
+    """Return (n, H): the last layer's state of each row's last token that is not padding.
+
+    trunk: the model without its output layer (`model.model` of a causal LM). Padding may be on
+    either side, and its id may be a token of the text.
+    """
+    states = trunk(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+    ends = input_ids == PAD_ID
+    last = ends.int().argmax(dim=1)  # the first one
+    return states[torch.arange(len(last)), last]
+
+
+if __name__ == "__main__":
+    pass  # a run could add nothing

@@ -1,0 +1,17 @@
+# caught by: last_token
+# fast
+# patch: The first position, as with BERT's [CLS]: it has seen nothing.
+
+
+def last_states(trunk, input_ids, attention_mask):
+    """Return (n, H): the last layer's state of each row's last token that is not padding.
+
+    trunk: the model without its output layer (`model.model` of a causal LM). Padding may be on
+    either side, and its id may be a token of the text.
+    """
+    states = trunk(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+    return states[:, 0]
+
+
+if __name__ == "__main__":
+    pass  # a run could add nothing
