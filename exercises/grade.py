@@ -74,9 +74,7 @@ def grade(
             return _nothing(exercise, "missing", f"{error.message} {error.hint}", began, source)
         if run.ending == "interrupted":
             return _nothing(exercise, "interrupted", run.message, began, source)
-    ended, record = _run_criteria(
-        exercise, submission.resolve(), run, settings, cancel, only
-    )
+    ended, record = _run_criteria(exercise, submission.resolve(), run, settings, cancel, only)
     return _report(exercise, ended, record, run, source, time.monotonic() - began)
 
 

@@ -154,15 +154,22 @@ def test_a_corrupt_record_is_moved_aside_and_the_learner_told(home: Path) -> Non
     assert list(home.glob("progress.corrupt-*.db"))
 
 
-def test_the_palette_finds_a_unit_and_goes_there(home: Path) -> None:
+@pytest.mark.parametrize(
+    ("typed", "place"),
+    [
+        ("lesson 5", Place("lesson", "week5")),
+        ("week5/lora", Place("exercise", "week5/lora")),
+    ],
+)
+def test_the_palette_finds_a_place_and_goes_there(home: Path, typed: str, place: Place) -> None:
     async def run() -> None:
         async with running() as (app, pilot):
             await pilot.press("ctrl+p")
             await pilot.pause(0.3)
-            await pilot.press(*"lesson 5")
+            await pilot.press(*typed)
             await pilot.pause(1)
             await pilot.press("enter")
-            await until(pilot, lambda: app.study.page.place == Place("lesson", "week5"))
+            await until(pilot, lambda: app.study.page.place == place)
 
     asyncio.run(run())
 

@@ -39,6 +39,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "Answer the quiz cards that are due.",
         "复习到期的测验卡片。",
     ),
+    "prefer": (
+        "tutor.cli.prefer",
+        "Choose between two answers; collect preference pairs.",
+        "在两个回答之间选择，收集偏好对。",
+    ),
     "hint": ("tutor.cli.exercise", "Take the next hint.", "查看下一条提示。"),
     "kb": (
         "tutor.cli.kb",

@@ -98,12 +98,14 @@ class ChatClient:
         temperature: float = 0.0,
         stop: Sequence[str] = (),
         schema: dict[str, Any] | None = None,
+        seed: int | None = None,
     ) -> AsyncIterator[str]:
         """Yield the answer's pieces as they are generated.
 
         max_tokens bounds the answer, always. schema: a JSON schema that the answer must obey
-        where the server knows how. Closing the iterator stops the generation. A busy server is
-        asked again a few times before its first piece.
+        where the server knows how. seed: of the sampling; None leaves it to the server.
+        Closing the iterator stops the generation. A busy server is asked again a few times before
+        its first piece.
         Raises EngineError where the server is not there, breaks off, stalls or refuses.
         """
         body: dict[str, Any] = {
@@ -115,6 +117,8 @@ class ChatClient:
         }
         if stop:
             body["stop"] = list(stop)
+        if seed is not None:
+            body["seed"] = seed
         with self._told():
             response = await self._patiently(body, schema)
             try:

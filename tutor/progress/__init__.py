@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tutor.base import home
 from tutor.base.db import open_db
+from tutor.progress.preferences import Preferences, m004_preferences
 from tutor.progress.reviews import Reviews, m003_quiz
 from tutor.progress.sessions import Sessions, m002_sessions
 from tutor.progress.testout import TestOuts
@@ -59,7 +60,7 @@ def m001_evidence_and_log(db: Database) -> None:
         db.table(table).create_index([column])
 
 
-MIGRATIONS = (m001_evidence_and_log, m002_sessions, m003_quiz)
+MIGRATIONS = (m001_evidence_and_log, m002_sessions, m003_quiz, m004_preferences)
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class Progress:
         self.sessions = Sessions(db)
         self.reviews = Reviews(db)
         self.test_outs = TestOuts(db)
+        self.preferences = Preferences(db)
 
     def record_check(self, report: Any, at: float | None = None) -> None:
         """Keep a grader's report (exercises.report.Report) and one evidence row a criterion."""

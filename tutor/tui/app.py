@@ -15,6 +15,7 @@ from tutor.base.errors import TutorError
 from tutor.base.i18n import language, say
 from tutor.tui import linebreak
 from tutor.tui.config import save_language
+from tutor.tui.places import Place
 from tutor.tui.screens.study import StudyScreen
 from tutor.tui.widgets.speaks import retell_all
 
@@ -63,7 +64,8 @@ class TutorApp(App[Any]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide"), (140, "-roomy")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-tall")]  # noqa: RUF012
 
-    def __init__(self) -> None:
+    def __init__(self, at: Place | None = None) -> None:
+        """at: the page to open; by default that of the learner's unit."""
         super().__init__()
         linebreak.install()
         self.failure: TutorError | None = None
@@ -72,7 +74,7 @@ class TutorApp(App[Any]):
         self.register_theme(LIGHT)
         if self.theme == "textual-dark":  # the user asked for no other through TEXTUAL_THEME
             self.theme = DARK.name
-        self.study = StudyScreen()
+        self.study = StudyScreen(at)
 
     def get_default_screen(self) -> Screen[None]:
         return self.study

@@ -11,7 +11,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 import curriculum
 from tutor.base.i18n import say
-from tutor.tui.places import Place
+from tutor.tui.places import PREFER, Place
 from tutor.tui.widgets.plan_tree import unit_title
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ class Commands(Provider):
         matcher = self.matcher(query)
         for command in self._commands():
             if (score := matcher.match(command.title)) > 0:
+                # week5/lora is found before week5/lora_from_scratch, which begins with it.
+                score += command.title.endswith(f" {query}")
                 yield Hit(score, matcher.highlight(command.title), command.do, help=command.help)
 
     def _commands(self) -> Iterator[Command]:
@@ -56,6 +58,8 @@ def _actions(app: TutorApp) -> Iterator[Command]:
     yield Command(say("Next open exercise", "下一道未完成的练习"), order, study.action_next)
     cards = say("the cards that are due", "复习到期的卡片")
     yield Command(say("Quiz", "测验"), cards, study.action_quiz)
+    pairs = say("choose between two answers of the model", "在模型的两个回答之间选择")
+    yield Command(say("Preferences", "偏好"), pairs, partial(study.visit, PREFER))
     yield Command(
         say("切换为中文 (Chinese)", "Switch to English（英文）"),
         say("the language of the interface", "界面语言"),
@@ -69,13 +73,16 @@ def _actions(app: TutorApp) -> Iterator[Command]:
 
 
 def _places(app: TutorApp) -> Iterator[Command]:
+    """With their names on the command line: who knows `week5/lora` types it here too."""
     go = app.study.visit
     for unit in curriculum.units():
-        title = f"{say('Unit', '单元')} {unit_title(unit)}"
+        title = f"{say('Unit', '单元')} {unit_title(unit)} · {unit.id}"
         yield Command(title, str(unit.summary), partial(go, Place("unit", unit.id)))
     for unit in curriculum.units():
-        title = f"{say('Lesson', '课文')} {unit_title(unit)}"
-        yield Command(title, unit.id, partial(go, Place("lesson", unit.id)))
+        title = f"{say('Lesson', '课文')} {unit_title(unit)} · {unit.id}"
+        yield Command(title, str(unit.summary), partial(go, Place("lesson", unit.id)))
     for exercise in app.study.snapshot.exercises:
-        title = f"{say('Exercise', '练习')} {exercise.spec.title}"
-        yield Command(title, exercise.id, partial(go, Place("exercise", exercise.id)))
+        title = f"{say('Exercise', '练习')} {exercise.spec.title} · {exercise.id}"
+        yield Command(
+            title, str(exercise.spec.summary), partial(go, Place("exercise", exercise.id))
+        )

@@ -255,6 +255,59 @@ QUIZ = (
 
 QUIZ_NUMBER = (Key("enter", "", "Enter", Bilingual("Send", "提交")),)
 
+PREFER = (
+    Key(
+        "1",
+        "first",
+        "1",
+        Bilingual("First", "选一"),
+        Bilingual("the first answer is better", "第一个回答更好"),
+    ),
+    Key(
+        "2",
+        "second",
+        "2",
+        Bilingual("Second", "选二"),
+        Bilingual("the second answer is better", "第二个回答更好"),
+    ),
+    Key(
+        "t",
+        "tie",
+        "t",
+        Bilingual("Tie", "平手"),
+        Bilingual("neither is better", "不分高下"),
+    ),
+    Key(
+        "s",
+        "skip",
+        "s",
+        Bilingual("Skip", "跳过"),
+        Bilingual("no judgement: on to another prompt", "不作评判，换一条提示"),
+    ),
+    Key(
+        "o",
+        "own",
+        "o",
+        Bilingual("Own prompt", "自己提问"),
+        Bilingual("type a prompt of your own", "输入你自己的提示"),
+    ),
+)
+
+PREFER_STOPPED = (
+    Key(
+        "space",
+        "again",
+        "Space",
+        Bilingual("Again", "再试"),
+        Bilingual("this prompt again, after a stop or an error", "停止或出错之后，再试这条提示"),
+    ),
+)
+
+PREFER_OWN = (
+    Key("enter", "", "Enter", Bilingual("Send", "发送")),
+    Key("escape", "", "Esc", Bilingual("Leave", "离开")),
+)
+
 PASSAGE = (
     Key("escape,q,enter", "close", "Esc", Bilingual("Close", "关闭")),
     Key(
@@ -276,5 +329,6 @@ ALL: tuple[tuple[Bilingual, tuple[Key, ...]], ...] = (
     (Bilingual("Past questions", "提问历史"), HISTORY),
     (Bilingual("Exercise", "练习"), EXERCISE),
     (Bilingual("Quiz", "测验"), QUIZ),
+    (Bilingual("Preferences", "偏好"), PREFER + PREFER_STOPPED),
     (Bilingual("Passage", "原文"), PASSAGE),
 )

@@ -7,6 +7,7 @@ stop the screen, and one SQLite connection must not serve two threads at once.
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +18,9 @@ from tutor.tui.marks import Snapshot
 if TYPE_CHECKING:
     from curriculum.quiz import Card
     from exercises.report import Report
+    from tutor.base.i18n import Language
     from tutor.progress import Progress
+    from tutor.progress.preferences import Choice, Pair, Tally
     from tutor.progress.reviews import Asked, Rating
     from tutor.progress.sessions import Turn
 
@@ -60,6 +63,14 @@ class Record:
             lambda: self._opened().reviews.review(card, rating, at, answer=answer, seconds=seconds)
         )
 
+    async def to_judge(self, language: Language) -> tuple[Pair | str, Tally]:
+        """Return the pair or the prompt to judge next, and the judgements so far."""
+        return await self._do(lambda: self._to_judge(language))
+
+    async def judge(self, pair: Pair, choice: Choice) -> Tally:
+        """Keep a judgement; return all so far."""
+        return await self._do(lambda: self._judge(pair, choice))
+
     async def find_turns(self, words: str) -> list[Turn]:
         """Return the past questions that hold the words, the latest first."""
         return await self._do(lambda: self._opened().sessions.find(words))
@@ -71,6 +82,15 @@ class Record:
         if self._progress is not None:
             await self._do(self._progress.close)
         self._thread.shutdown(wait=False)
+
+    def _to_judge(self, language: Language) -> tuple[Pair | str, Tally]:
+        preferences = self._opened().preferences
+        return preferences.following(language, random.Random()), preferences.tally()
+
+    def _judge(self, pair: Pair, choice: Choice) -> Tally:
+        preferences = self._opened().preferences
+        preferences.keep(pair, choice)
+        return preferences.tally()
 
     def _opened(self) -> Progress:
         if self._progress is None:

@@ -14,7 +14,7 @@ from curriculum import Practice, Resource, Unit
 from tutor.base.i18n import say
 from tutor.tui.keys import LINKS, Key, bindings
 from tutor.tui.marks import Snapshot
-from tutor.tui.places import Place
+from tutor.tui.places import PREFER, PREFER_UNIT, Place
 from tutor.tui.widgets.link_row import LinkRow
 from tutor.tui.widgets.plan_tree import unit_title
 
@@ -77,6 +77,8 @@ class UnitPane(VerticalScroll):
             yield self._practice(practice)
         if self.unit.id in self._snapshot.quiz:
             yield _row(Place("quiz", self.unit.id), self._quiz_row)
+        if self.unit.id == PREFER_UNIT:
+            yield _row(PREFER, _prefer_row)
         yield Static(say("Read", "阅读"), classes="below heading", id="resources-heading")
         lesson = Place("lesson", self.unit.id)
         yield _row(lesson, lambda: self._lesson_row())
@@ -118,6 +120,16 @@ class UnitPane(VerticalScroll):
             (say("The lesson", "本单元课文"), "bold"),
             (note, "$foreground 60%"),
         )
+
+
+def _prefer_row() -> Content:
+    """The way to the page on which preferences are collected."""
+    what = say("   choose between two answers", "   在两个回答之间选择")
+    return Content.assemble(
+        ("· ", "$primary"),
+        (say("Collect preferences", "收集偏好"), "bold"),
+        (what, "$foreground 60%"),
+    )
 
 
 def overview(unit: Unit) -> str:

@@ -44,6 +44,7 @@ PANES = {
     "lesson": ("tutor.tui.panes.lesson", "LessonPane"),
     "quiz": ("tutor.tui.panes.quiz", "QuizPane"),
     "ask": ("tutor.tui.panes.ask", "AskPane"),
+    "prefer": ("tutor.tui.panes.prefer", "PreferPane"),
     "exercise": ("tutor.tui.panes.exercise", "ExercisePane"),
 }
 
@@ -58,8 +59,9 @@ class StudyScreen(Screen[None]):
         Binding("escape", "leave", "Back", show=False),
     ]
 
-    def __init__(self) -> None:
+    def __init__(self, at: Place | None = None) -> None:
         super().__init__()
+        self._at = at
         self.record = Record()
         self.snapshot = Snapshot()
         self.background = Background("agent")
@@ -84,11 +86,14 @@ class StudyScreen(Screen[None]):
 
     @work
     async def _arrive(self) -> None:
-        """What waits for the first frame: the page of the learner's unit, then the record."""
+        """What waits for the first frame: the page of the learner's unit, then the record, then
+        the page that was asked for."""
         await asyncio.to_thread(import_module, "tutor.tui.panes.unit")
         week = current().week
         await self.go(Place("unit", curriculum.units()[week].id), follow=False)
         await self._open_record()
+        if self._at is not None:
+            self.visit(self._at)
 
     # From page to page
 
@@ -120,7 +125,7 @@ class StudyScreen(Screen[None]):
         return self._panes[key]
 
     def _parts_for(self, place: Place) -> tuple[Any, ...]:
-        if place.kind == "ask":
+        if place.kind in ("ask", "prefer"):
             return (self.background, self.record)
         if place.kind == "quiz":
             return (self.record,)
