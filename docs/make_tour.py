@@ -110,6 +110,16 @@ def around(week: str, question: str, *inside: Step) -> tuple[Step, ...]:
     )
 
 
+PREFERENCES = (
+    command("Preferences of one's own: two answers of the local model", "tutor prefer",
+            until="Which answer is better"),
+    Step("The first is better: kept, and on to the next", ("1",),
+         r"(?s)1 pair .*Which answer is better"),
+    Step("A tie", ("t",), r"(?s)1 tie .*Which answer is better", shown=False),
+    Step("Leave", ("q",), shown=False),
+    command("The same for trl's DPOTrainer",
+            "tutor prefer --export pairs.jsonl; python -m json.tool --json-lines pairs.jsonl"),
+)  # fmt: skip
 RECORDED = (
     "Recorded from a real terminal ({columns}×{rows}, tmux) by `python docs/make_tour.py {name}`, "
     "word for word (only the temporary folder is written as `~`), in a network namespace without a "
@@ -152,6 +162,7 @@ TOURS = {
             *exercise("week8/dpo_loss", False, "en"),
             command("week8/dpo: into the workspace", "tutor open week8/dpo"),
             *in_tui("week8/dpo", r" [5-9]/"),
+            *PREFERENCES,
             *exercise("week8/preferences", False, "en"),
             *exercise("week8/reward_model", True, "en"),
         ),
