@@ -89,8 +89,9 @@ def _one(known: Report, type_: str, imatrix: str) -> ModelFile:
                 raise gguf_file.broken(source, wrong) from error
             # llama.cpp says of a failed write only that it failed.
             raise files.why_unwritten(target, part, room, source.stat().st_size, error) from error
-        with ThreadPoolExecutor(1) as other:  # the hash of a large file takes seconds
-            file = other.submit(export.described, part, type_, known.parameters)
+        with ThreadPoolExecutor(2) as beside:  # each of the three takes seconds of a large file
+            beside.submit(files.sync, part)
+            file = beside.submit(export.described, part, type_, known.parameters)
             # llama.cpp refuses weights that are no numbers; it takes what else is wrong over.
             wrong = gguf_file.problems(part, values=False)
         if wrong:
