@@ -199,8 +199,18 @@ def hint(exercise: str, as_json: bool) -> int:
         emit_json({"exercise": found.id, "number": number, "of": of, "hint": text})
     else:
         narrate(say(f"Hint {number} of {of}", f"提示 {number}/{of}"))
-        click.echo(text)
+        _print_prose(text)
     return Exit.OK
+
+
+def _print_prose(text: str) -> None:
+    """Print it with its lines broken between words in a terminal, as it is elsewhere."""
+    if not sys.stdout.isatty():
+        click.echo(text)
+        return
+    from rich.text import Text
+
+    show(Text(text))
 
 
 def _refuse_missing(exercise: Exercise) -> None:
