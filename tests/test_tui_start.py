@@ -8,9 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from textual.content import Content
-
-from tutor.tui.linebreak import divide_line, install
 
 HEAVY = (
     "torch", "transformers", "llama_index", "sentence_transformers", "numpy", "jieba", "httpx",
@@ -54,30 +51,3 @@ def test_a_terminal_that_cannot_draw_is_refused(
     monkeypatch.setenv("TERM", term)
     with pytest.raises(TutorError, match="TERM"):
         start.require_terminal()
-
-
-def test_chinese_lines_break_between_characters_but_not_before_a_stop() -> None:
-    text = "学完这一小时，你能默写出 LoRA 的更新公式。"
-    lines = Content(text).divide(divide_line(text, 14))
-    assert "".join(line.plain for line in lines) == text
-    assert all(line.rstrip().cell_length <= 14 for line in lines)
-    assert not any(line.plain[0] in "，。" for line in lines)
-    # Without a break between characters the first line would end after "出 ".
-    assert len(lines) == 4
-
-
-@pytest.mark.parametrize("width", [1, 2, 3, 7])
-def test_no_width_loses_text(width: int) -> None:
-    text = "（“参数高效微调”——parameter-efficient）  还有……"
-    offsets = divide_line(text, width)
-    assert offsets == sorted(set(offsets))
-    assert "".join(line.plain for line in Content(text).divide(offsets)) == text
-
-
-def test_english_lines_break_as_before() -> None:
-    from rich._wrap import divide_line as original
-
-    text = "Low-rank adaptation freezes the base and trains two small matrices beside it."
-    for width in range(1, 40):
-        assert divide_line(text, width) == original(text, width)
-    install()

@@ -14,7 +14,7 @@ import click
 from tutor.base import settings as settings_
 from tutor.base.errors import Exit
 from tutor.base.i18n import say
-from tutor.cli.output import emit_json, json_option, narrate
+from tutor.cli.output import emit_json, flow, folded, json_option, narrate
 from tutor.cli.study import open_record
 
 if TYPE_CHECKING:
@@ -105,13 +105,14 @@ async def _follow(events: AsyncIterator[Event], trace: bool, quiet: bool) -> Ans
     """Print the events as they come; return the answer."""
     from tutor.agent import Done, Observation, Thought, Token, ToolCall
 
+    lines = flow()
     streamed = False
     async with contextlib.aclosing(events):  # type: ignore[type-var]
         async for event in events:
             match event:
                 case Token(text) if not quiet:
                     streamed = True
-                    click.echo(text, nl=False)
+                    click.echo(lines.feed(text), nl=False)
                 case Observation(passages) if trace:
                     for passage in passages:
                         narrate(f"  · {_place(passage)}")
@@ -121,7 +122,7 @@ async def _follow(events: AsyncIterator[Event], trace: bool, quiet: bool) -> Ans
                     narrate(f"  … {text}")
                 case Done(answer):
                     if not quiet:
-                        click.echo("" if streamed else answer.text)
+                        click.echo(lines.end() if streamed else folded(answer.text))
                     return answer
     raise AssertionError("the agent's last event is Done")
 
@@ -132,14 +133,14 @@ def _print_sources(answer: Answer) -> None:
     if answer.citations:
         click.echo()
     for citation in answer.citations:
-        click.echo(f"[{citation.number}] {_place(citation.passage)}")
+        click.echo(folded(f"[{citation.number}] {_place(citation.passage)}", "    "))
     if where := answer.read_on:
         place = f"tutor lesson {where.unit}" if where.unit else where.url
-        click.echo("\n" + say("Read on: ", "延伸阅读：") + f"{where.title} ({place})")
+        click.echo("\n" + folded(say("Read on: ", "延伸阅读：") + f"{where.title} ({place})"))
     if answer.nearest:
         click.echo("\n" + say("Nearest in the sources:", "资料中最接近的内容："))
         for passage in answer.nearest:
-            click.echo(f"  - {_place(passage)}")
+            click.echo(folded(f"  - {_place(passage)}", "    "))
     if not (answer.covered or answer.own_view):
         narrate(
             say(

@@ -19,7 +19,7 @@ from tutor.base import settings as base_settings
 from tutor.base.errors import Exit, TutorError
 from tutor.base.i18n import language, say
 from tutor.base.settings import Settings
-from tutor.cli.output import emit_json, json_option, narrate, show
+from tutor.cli.output import emit_json, folded, json_option, narrate, show
 from tutor.cli.study import open_record
 
 if TYPE_CHECKING:
@@ -199,18 +199,8 @@ def hint(exercise: str, as_json: bool) -> int:
         emit_json({"exercise": found.id, "number": number, "of": of, "hint": text})
     else:
         narrate(say(f"Hint {number} of {of}", f"提示 {number}/{of}"))
-        _print_prose(text)
+        click.echo(folded(text))
     return Exit.OK
-
-
-def _print_prose(text: str) -> None:
-    """Print it with its lines broken between words in a terminal, as it is elsewhere."""
-    if not sys.stdout.isatty():
-        click.echo(text)
-        return
-    from rich.text import Text
-
-    show(Text(text))
 
 
 def _refuse_missing(exercise: Exercise) -> None:

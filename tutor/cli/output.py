@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+
+    from tutor.base.linebreak import Flow
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON. / 输出 JSON。")
 
@@ -28,6 +32,20 @@ def console() -> Console:
 
 def show(renderable: RenderableType) -> None:
     console().print(renderable)
+
+
+def flow(indent: str = "") -> Flow:
+    """Return what breaks lines between words at the terminal's width; where stdout is no terminal
+    the text stays as it is."""
+    from tutor.base.linebreak import Flow
+
+    return Flow(shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize, indent)
+
+
+def folded(text: str, indent: str = "") -> str:
+    """Return the text as `flow` breaks it."""
+    whole = flow(indent)
+    return whole.feed(text) + whole.end()
 
 
 def narrate(text: str) -> None:

@@ -14,7 +14,7 @@ from curriculum.quiz import Card, Choice, Number, Recall, all_cards, cards
 from tutor.base import settings
 from tutor.base.errors import Exit
 from tutor.base.i18n import say
-from tutor.cli.output import emit_json, json_option, narrate
+from tutor.cli.output import emit_json, folded, json_option, narrate
 from tutor.cli.study import open_record
 from tutor.progress.reviews import NEW_A_DAY, Asked, Counts, Rating, Reviews
 from tutor.progress.sitting import (
@@ -181,10 +181,10 @@ def _show_question(asked: Asked, sitting: Sitting) -> None:
     left = say(f"{sitting.left} left", f"还剩 {sitting.left} 张")
     new = "" if asked.review else say(" · new", " · 新")
     click.secho(f"\n{asked.card.unit} · {left}{new}", dim=True)
-    click.secho(str(asked.card.question), bold=True)
+    click.secho(folded(str(asked.card.question)), bold=True)
     if isinstance(asked.card, Choice):
         for place, index in enumerate(asked.card.order(asked.review), 1):
-            click.echo(f"  {place}  {asked.card.options[index]}")
+            click.echo(folded(f"  {place}  {asked.card.options[index]}", " " * 5))
 
 
 def _ask_graded(asked: Asked) -> tuple[Rating, str] | None:
@@ -214,7 +214,7 @@ def _ask_recall(asked: Asked) -> tuple[Rating, str] | None:
     said = _read(say("your answer · Enter shows ours · q stop", "你的回答 · 回车看答案 · q 结束"))
     if said is None:
         return None
-    click.echo(f"  {solution(asked)}")
+    click.echo(folded(f"  {solution(asked)}", "  "))
     ratings = "  ".join(f"{int(rating)} {rating_name(rating)}" for rating in Rating)
     while (typed := _read(f"{ratings} · q {say('stop', '结束')}")) is not None:
         if rating := rating_of(typed):
@@ -235,12 +235,12 @@ def _show_outcome(asked: Asked, rating: Rating, wait: float) -> None:
         click.secho(f"  {again}", dim=True)
     elif rating is Rating.AGAIN:
         click.secho("✗ ", fg="red", nl=False)
-        click.echo(f"{solution(asked)}\n  {card.why}")
+        click.echo(folded(f"{solution(asked)}\n  {card.why}", "  "))
         click.secho(f"  {again}", dim=True)
     else:
         exact = f" {plain_number(card.number)}." if isinstance(card, Number) else ""
         click.secho(say("✓ Right.", "✓ 正确。"), fg="green", nl=False)
-        click.echo(f"{exact} {card.why}")
+        click.echo(folded(f"{exact} {card.why}"))
         click.secho(f"  {again}", dim=True)
     if rating is Rating.AGAIN and (place := where_taught(asked)):
         click.secho(f"  → {place}", dim=True)

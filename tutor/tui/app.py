@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from textual import content
 from textual.app import App
 from textual.command import Provider
 from textual.events import Key, Paste
@@ -13,7 +14,7 @@ from textual.worker import WorkerFailed
 
 from tutor.base.errors import TutorError
 from tutor.base.i18n import language, say
-from tutor.tui import linebreak
+from tutor.base.linebreak import divide_line
 from tutor.tui.config import save_language
 from tutor.tui.places import Place
 from tutor.tui.screens.study import StudyScreen
@@ -67,7 +68,8 @@ class TutorApp(App[Any]):
     def __init__(self, at: Place | None = None) -> None:
         """at: the page to open; by default that of the learner's unit."""
         super().__init__()
-        linebreak.install()
+        # Textual has no setting for how lines break.
+        content.divide_line = divide_line  # type: ignore[attr-defined]
         self.failure: TutorError | None = None
         """What ended the application, for the command line to say after it."""
         self.register_theme(DARK)
