@@ -122,14 +122,14 @@ PREFERENCES = (
 )  # fmt: skip
 RECORDED = (
     "Recorded from a real terminal ({columns}×{rows}, tmux) by `python docs/make_tour.py {name}`, "
-    "word for word (only the temporary folder is written as `~`), in a network namespace without a "
+    "word for word (only folders of that machine are written as `~`), in a network namespace without a "
     "network. What the learner hands in is each exercise's own solution."
 )
 TOURS = {
     "week1.zh": Tour(
         "第 1 周走一遍", "zh", 80, 24,
         "由 `python docs/make_tour.py {name}` 从真实终端（{columns}×{rows}，tmux）录下，一字未改"
-        "（只把临时目录写作 `~`）。\n练习是 `week1/masking`：先交一份没写完的，看提示，再交写完的。",
+        "（只把那台机器上的目录写作 `~`）。\n练习是 `week1/masking`：先交一份没写完的，看提示，再交写完的。",
         (
             command("打开界面：这么窄的终端里先看到计划，选中单元再看它的内容。", "tutor start",
                     until=IN_TUI),
@@ -215,7 +215,11 @@ def play(step: Step, learner: Path) -> str:
     for key in step.keys:
         tmux("send-keys", "-t", SESSION, key)
         time.sleep(0.3)
-    shot = screen_with(re.compile(step.until), step.moving).replace(str(learner), "~")
+    shot = (
+        screen_with(re.compile(step.until), step.moving)
+        .replace(str(learner), "~")
+        .replace(str(ROOT), "~/tutor")
+    )
     print(f"{time.strftime('%H:%M:%S')} {step.said}", flush=True)
     return f"## {step.said}\n\n```text\n{shot}\n```\n" if step.shown else ""
 

@@ -69,6 +69,9 @@ _FIXED = {
     "DO_NOT_TRACK": "1",
     "WANDB_MODE": "offline",
     "MPLBACKEND": "Agg",
+    # What libraries say to each other's authors hides what the learner's own script prints.
+    "PYTHONWARNINGS": "ignore::FutureWarning,ignore::DeprecationWarning,"
+    "ignore::UserWarning:torch.utils.data.dataloader",
     # Threads that spin while they wait cost a training on a busy machine six sevenths of its speed.
     "OMP_WAIT_POLICY": "PASSIVE",
 }
