@@ -1,0 +1,26 @@
+# caught by: exported
+# fast
+# patch: q and k are merged in transformers' order of rows; GGUF's is another.
+
+
+def export(base, adapter, target):
+    """Write the base (a GGUF file) with the adapter (peft's folder) merged in as an F16 GGUF:
+    W + alpha / r x B A in float32, from the dequantized weights; tokenizer and template as they
+    are in the base."""
+    from gguf import GGUFValueType
+
+    from tutor.workshop import adapter as adapters
+    from tutor.workshop import families, gguf_file
+    from tutor.workshop.base import merge, open_base
+
+    permute, families.heads_to_permute = families.heads_to_permute, lambda *_: 0
+    try:
+        merged = merge(open_base(base), adapters.load(adapter))
+    finally:
+        families.heads_to_permute = permute
+    own = [
+        gguf_file.Field("general.name", NAME, GGUFValueType.STRING),
+        gguf_file.Field("general.file_type", 1, GGUFValueType.UINT32),  # mostly F16
+    ]
+    kept = [field for field in merged.fields if field.key not in {f.key for f in own}]
+    gguf_file.write(target, merged.arch, [*kept, *own], list(merged.tensors.values()))
