@@ -199,7 +199,19 @@ def begin(tour: Tour, learner: Path) -> None:
     if subprocess.run(["unshare", "-n", "true"], capture_output=True, check=False).returncode == 0:
         inside = f"ip link set lo up; exec {shell}"
         shell = shlex.join(["unshare", "-n", "bash", "-c", inside])
-    tmux("new-session", "-d", "-s", SESSION, "-x", str(tour.columns), "-y", str(tour.rows), shell)
+    tmux(
+        "new-session",
+        "-d",
+        "-s",
+        SESSION,
+        "-c",
+        str(learner),
+        "-x",
+        str(tour.columns),
+        "-y",
+        str(tour.rows),
+        shell,
+    )
     screen_with(re.compile(AT_PROMPT), moving=False)
 
 
