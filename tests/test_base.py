@@ -120,6 +120,7 @@ def test_migrations_are_applied_once(home) -> None:
         "m001_evidence_and_log",
         "m002_sessions",
         "m003_quiz",
+        "m004_preferences",
     ]
     with pytest.raises(sqlite3.IntegrityError):
         progress.db.table("_migrations").insert({"name": "m001_evidence_and_log", "applied_at": 0})
