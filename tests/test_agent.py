@@ -215,6 +215,16 @@ def test_a_refusal_after_an_answer_is_not_shown() -> None:
     assert not writer.refused
 
 
+def test_what_was_cut_off_while_it_was_said_again_is_not_shown() -> None:
+    writer = writing(LORA)
+    for piece in ("LoRA freezes the pretrained weights and trains low-rank matrices. ",
+                  "LoRA freezes the pretrained weights and"):  # fmt: skip
+        list(writer.feed(piece))
+    list(writer.close())
+    assert len(writer.sentences) == 1
+    assert writer.text.count("freezes") == 1
+
+
 def test_a_model_that_repeats_itself_is_cut_short() -> None:
     writer = writing(LORA)
     text = "LoRA freezes the pretrained weights [Passage 1]. It trains two matrices [D1]. "

@@ -108,8 +108,10 @@ class AnswerWriter:
             self.refused = True
 
     def close(self) -> Iterator[Token | Citation | Observation]:
-        """Yield what is left when the model has ended."""
-        if self._sentence.strip() and not self.complete:
+        """Yield what is left when the model has ended; nothing where it was cut off while it said
+        something again."""
+        again = self.sentences and self._may_repeat(take_marks(self._sentence)[0])
+        if self._sentence.strip() and not self.complete and not again:
             yield from self._end(self._sentence)
         self._sentence = ""
 
