@@ -1,7 +1,8 @@
 """Draw docs/tui.svg from the real thing: python docs/make_picture.py
 
 The interface is started without a terminal, asked a question, and drawn when the answer is there.
-That needs the chat model and a knowledge base (`tutor setup`); `--lesson week5` needs neither.
+That needs the chat model and a knowledge base (`tutor setup`); `--lesson week5` needs neither. An
+answer quotes: what is drawn here was asked of an index of the project's own lessons only.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from tutor.tui.widgets.turn import Turn
 CELL = 12.2
 """The width of a character in Textual's pictures."""
 OUT = Path(__file__).parent / "tui.svg"
-QUESTION = "Why is the matrix B of LoRA initialised to zero?"
+QUESTION = "Why is DPO simpler than RLHF?"
 
 
 def main() -> None:

@@ -80,6 +80,17 @@ def test_a_chinese_question_finds_its_english_sentence() -> None:
     assert quote is not None and "0.373" in quote.text
 
 
+def test_an_english_answer_is_not_followed_by_chinese_words_where_there_are_english_ones() -> None:
+    chinese = passage(
+        1, "LoRA 的 lora_alpha 决定缩放：alpha / r。lora_alpha 越大，更新越大。", lang="zh"
+    )
+    english = passage(2, "The scale is lora_alpha / r. Rank is r.")
+    question = "what does lora_alpha scale?"
+    quote = quotes.pick(evidence(question, chinese, english), "")
+    assert quote is not None and quote.passage == 1
+    assert quotes.pick(evidence(question, chinese), "") is not None, "better than nothing"
+
+
 def test_length_counts_two_chinese_characters_as_a_word() -> None:
     assert quotes.length("LoRA freezes 0.1% of it") == 5
     assert quotes.length("低秩适配 LoRA") == 3

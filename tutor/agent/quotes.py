@@ -62,6 +62,8 @@ def pick(found: Evidence, said: str, room: float = MOST_WORDS) -> Quote | None:
     share = _shares(asked, passages)
     best, chosen = 0.0, None
     for index, sentences in enumerate(passages):
+        if _foreign(found.passages[index], found):
+            continue
         for run in _runs(sentences, room):
             covered = sum(share[w] for w in frozenset().union(*(s.words for s in run)) & asked)
             if not covered:
@@ -71,6 +73,12 @@ def pick(found: Evidence, said: str, room: float = MOST_WORDS) -> Quote | None:
             if weight > best:
                 best, chosen = weight, Quote(index, " ".join(s.text for s in run))
     return None if chosen is None or _repeats(chosen.text, said) else chosen
+
+
+def _foreign(passage: Passage, found: Evidence) -> bool:
+    """Tell whether it is a Chinese passage below an English answer that has English ones too. The
+    other way round it is quoted: most of what is written on the subject is in English."""
+    return found.lang == "en" != passage.lang and any(p.lang == "en" for p in found.passages)
 
 
 def _repeats(quote: str, said: str) -> bool:
