@@ -64,15 +64,23 @@ notes = {"data": [{"name": "one phrase", "licence": "CC0-1.0"}],
 """
 
 
+CHINESE = ("week5", "deployment")
+
+
 @pytest.fixture
 def learner(home: Path, smollm2: Path, tmp_path: Path) -> Iterator[Path]:
-    """A home with two lessons as its knowledge base, and a script in the workspace."""
+    """A home with lessons as its knowledge base, and a script in the workspace.
+
+    All the English ones: over the 4,080 tokens that two of them give, the rise of Q8_0 lies between
+    0.1 and 1.04 %, by the sample, and the gate's bound is 1 %.
+    """
     notes = tmp_path / "notes"
     notes.mkdir()
-    for unit in ("week5", "deployment"):
-        for lang in ("en", "zh"):
-            text = (ROOT / f"curriculum/units/{unit}/lesson.{lang}.md").read_text("utf-8")
-            (notes / f"{unit}.{lang}.md").write_text(text, "utf-8")
+    units = ROOT / "curriculum" / "units"
+    lessons = [*units.glob("*/lesson.en.md"), *(units / u / "lesson.zh.md" for u in CHINESE)]
+    for lesson in lessons:
+        name = f"{lesson.parent.name}.{lesson.name}"
+        (notes / name).write_text(lesson.read_text("utf-8"), "utf-8")
     tutor("kb", "add", str(notes))
     script = workspace.open_exercise(spec.find_one("week5/lora"), settings_.load())
     script.write_text(SCRIPT, "utf-8")
