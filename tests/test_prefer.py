@@ -389,7 +389,7 @@ def test_counts(home: Path) -> None:
     judged("first", "second", "second", "second", "tie", "skip")
     assert json.loads(run_cli("--json").stdout)["first_share"] == 0.25
     plain = run_cli()
-    assert plain.stdout == "4 pairs, 1 ties, 1 skipped; the first answer chosen in 25%\n"
+    assert plain.stdout == "4 pairs, 1 tie, 1 skipped; the first answer chosen in 25%\n"
     assert "in a terminal: tutor prefer" in plain.stderr
 
 
