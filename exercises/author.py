@@ -227,7 +227,7 @@ class _Attempt:
         return jobs.last_result(self._run_dir(path))
 
     def _run_dir(self, path: Path) -> Path:
-        return jobs.run_dir_of(self.runs, path, tiers.chosen(self.exercise, self.settings))
+        return jobs.folder_for(self.exercise, path, self.settings, self.runs)
 
     def would_train(self, one: _Try) -> bool:
         job = self.exercise.spec.job

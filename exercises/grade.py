@@ -23,7 +23,7 @@ from exercises.report import Ending, Outcome, Report, Result
 from exercises.spec import Criterion, Exercise
 from tutor.base import assets
 from tutor.base.errors import MissingError
-from tutor.base.i18n import language, say
+from tutor.base.i18n import say
 from tutor.base.settings import Settings
 from tutor.base.settings import load as load_settings
 
@@ -57,10 +57,9 @@ def grade(
         return _nothing(exercise, "missing", message, began)
     if message := missing_assets(exercise):
         return _nothing(exercise, "missing", message, began, source)
-    runs = runs or settings.workspace_dir / exercise.unit / exercise.name / "runs"
     run = None
     if exercise.spec.job:
-        run_dir = jobs.run_dir_of(runs, submission, tiers.chosen(exercise, settings))
+        run_dir = jobs.folder_for(exercise, submission, settings, runs)
         try:
             run = jobs.run_job(
                 exercise,
@@ -90,7 +89,6 @@ def grade_together(
     look at it alone. Where a process can be forked.
     """
     reports: list[Report | None] = []
-    tier = tiers.chosen(exercise, settings)
     with sandbox.private_folder() as private, ExitStack() as files:
         ones, written = [], []
         for number, (submission, only) in enumerate(submissions):
@@ -98,10 +96,10 @@ def grade_together(
             (folder / "cwd").mkdir(parents=True)
             results = folder / "results.jsonl"
             written.append(files.enter_context(results.open("w+b")))
-            variables = _variables(submission.resolve(), results, None) | tiers.variable(tier)
+            variables = _variables(submission.resolve(), results, None)
             arguments = _arguments(exercise, folder, only)
             ones.append(together.One(arguments, variables, str(folder / "cwd")))
-        endings = together.run(exercise, ones, settings.offline, cancel)
+        endings = together.run(exercise, ones, settings, cancel)
         for (submission, _), file, ended in zip(submissions, written, endings, strict=True):
             file.seek(0)
             record, source = _read(file.read(RESULTS_BYTES)), jobs.source_sha256(submission)
@@ -139,18 +137,16 @@ def _run_criteria(
     cancel: threading.Event | None,
     only: str,
 ) -> tuple[sandbox.Ended, _Record]:
-    tier = tiers.chosen(exercise, settings)
     with sandbox.private_folder() as private:
         cwd, results = private / "cwd", private / "results.jsonl"
-        variables = _variables(submission, results, run) | tiers.variable(tier)
         cwd.mkdir()
         # Held open: what was written is there even where a submission deletes the folder.
         with results.open("w+b") as written:
             ended = sandbox.run(
                 _command(exercise, private, only),
-                limits=tiers.widened(exercise.spec.check, tier),
+                limits=tiers.widened(exercise.spec.check, tiers.chosen(exercise, settings)),
                 cwd=cwd,
-                env=sandbox.environment(variables, settings.offline),
+                env=tiers.environment(exercise, settings, _variables(submission, results, run)),
                 cancel=cancel,
             )
             written.seek(0)
@@ -178,14 +174,12 @@ def _arguments(exercise: Exercise, folder: Path, only: str) -> list[str]:
 
 
 def _variables(submission: Path, results: Path, run: jobs.JobResult | None) -> dict[str, str]:
-    variables = {
+    return {
         protocol.SUBMISSION: str(submission),
         protocol.RESULTS: str(results),
-        protocol.LANGUAGE: language(),
         protocol.RUN_DIR: run.run_dir if run and run.finished else "",
         protocol.RUN_MISSING: run.message if run else "",
     }
-    return variables
 
 
 def _read(data: bytes) -> _Record:

@@ -21,12 +21,12 @@ from pathlib import Path
 import msgspec
 from filelock import FileLock, Timeout
 
-from exercises import protocol, sandbox, tiers
+from exercises import protocol, sandbox, tiers, workspace
 from exercises.report import Ending
 from exercises.spec import Exercise, Job, Limits, Tier
 from tutor.base import home
 from tutor.base.errors import MissingError, TutorError
-from tutor.base.i18n import language, say
+from tutor.base.i18n import say
 from tutor.base.settings import Settings
 
 RECORD = "run.json"
@@ -111,6 +111,17 @@ def source_sha256(submission: Path) -> str:
 def run_dir_of(runs: Path, submission: Path, tier: Tier | None = None) -> Path:
     """Return the folder for the runs of this very source, on this base."""
     return runs / "-".join([source_sha256(submission)[:KEY_DIGITS], *([tier.name] if tier else [])])
+
+
+def folder_for(
+    exercise: Exercise, submission: Path, settings: Settings, runs: Path | None = None
+) -> Path:
+    """Return the folder for the runs of this very source by this learner.
+
+    runs: the folder that holds them; default: the exercise's in the workspace.
+    """
+    runs = runs or workspace.runs_of(exercise, settings)
+    return run_dir_of(runs, submission, tiers.chosen(exercise, settings))
 
 
 def last_result(run_dir: Path) -> JobResult | None:
@@ -203,13 +214,11 @@ def _run(
         (run_dir / left).unlink(missing_ok=True)
     events = _Events(run_dir / EVENTS, emit)
     emit(Started(str(run_dir), resumed=any(run_dir.iterdir())))
-    tier = tiers.chosen(exercise, settings)
-    extra = {protocol.RUN_DIR: str(run_dir), protocol.LANGUAGE: language(), **tiers.variable(tier)}
     ended = sandbox.run(
         _command(submission, settings.gpus),
-        limits=tiers.widened(job.limits, tier),
+        limits=tiers.widened(job.limits, tiers.chosen(exercise, settings)),
         cwd=run_dir,
-        env=sandbox.environment(extra, settings.offline),
+        env=tiers.environment(exercise, settings, {protocol.RUN_DIR: str(run_dir)}),
         on_line=lambda text: emit(Line(text)),
         on_poll=events.follow,
         cancel=cancel,

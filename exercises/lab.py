@@ -105,8 +105,7 @@ def base_folder(dtype: Literal["bfloat16", "float32"] = "bfloat16") -> Path | st
     import transformers
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
-    found = assets.path(BASE)
-    file = found if found.is_file() else found / BASE_FILE
+    file = base_file()
     state = file.stat()
     key = f"{BASE}-{dtype}-{state.st_size}-{state.st_mtime_ns}-{transformers.__version__}"
     folder = home.home() / "cache" / key
@@ -130,6 +129,15 @@ def base_folder(dtype: Literal["bfloat16", "float32"] = "bfloat16") -> Path | st
             raise
         shutil.rmtree(part)
     return folder
+
+
+def base_file() -> Path:
+    """Return the base as it came: SmolLM2-135M-Instruct as a GGUF file, for llama.cpp.
+
+    Raises MissingError like `load_base`.
+    """
+    found = assets.path(BASE)
+    return found if found.is_file() else found / BASE_FILE
 
 
 def batch_size(here: int) -> int:

@@ -5,14 +5,15 @@ reason is told: a tier that cannot run is skipped, never passed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 
 import msgspec
 
-from exercises import protocol
+from exercises import protocol, sandbox
 from exercises.spec import Exercise, Limits, Tier
-from tutor.base.i18n import say
+from tutor.base.i18n import language, say
 from tutor.base.settings import Settings
 
 
@@ -59,6 +60,12 @@ def widened(limits: Limits, tier: Tier | None) -> Limits:
         memory_mb=max(limits.memory_mb, tier.memory_mb),
         seconds=max(limits.seconds, tier.seconds),
     )
+
+
+def environment(exercise: Exercise, settings: Settings, extra: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment for a process of the learner's: its language, its tier, and `extra`."""
+    known = {protocol.LANGUAGE: language(), **variable(chosen(exercise, settings))}
+    return sandbox.environment({**known, **extra}, settings.offline)
 
 
 def variable(tier: Tier | None) -> dict[str, str]:

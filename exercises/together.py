@@ -25,9 +25,10 @@ from pathlib import Path
 
 import msgspec
 
-from exercises import sandbox
+from exercises import sandbox, tiers
 from exercises.report import Ending
 from exercises.spec import Exercise
+from tutor.base.settings import Settings
 
 HEAVY = {
     "bitsandbytes", "datasets", "faiss", "gguf", "langchain_core", "llama_index", "numpy", "pandas",
@@ -56,10 +57,10 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def run(
-    exercise: Exercise, ones: Sequence[One], offline: bool, cancel: threading.Event | None
+    exercise: Exercise, ones: Sequence[One], settings: Settings, cancel: threading.Event | None
 ) -> list[sandbox.Ended | None]:
     """Run them one after another; return how each ended, None for those that were not reached."""
-    limits = exercise.spec.check
+    limits = tiers.widened(exercise.spec.check, tiers.chosen(exercise, settings))
     plan = Plan(heavy_names(exercise.folder), limits.seconds, list(ones))
     together = replace(
         limits, seconds=limits.seconds * (len(ones) + 1), output_kb=limits.output_kb * len(ones)
@@ -71,7 +72,7 @@ def run(
             [sys.executable, "-P", "-m", "exercises.together", str(path)],
             limits=together,
             cwd=Path(folder),
-            env=sandbox.environment({}, offline),
+            env=tiers.environment(exercise, settings, {}),
             cancel=cancel,
         )
         done = [path.with_name(str(number)) for number in range(len(ones))]

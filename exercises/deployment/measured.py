@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 
 from exercises import lab
-from exercises.week5 import proof
-from tutor.base import assets
 from tutor.base.i18n import say
 
 TEXTS = (
@@ -45,15 +43,12 @@ def same_reader(source: Path, target: Path) -> None:
     )
 
 
-def origin() -> Path:
-    found = assets.path(lab.BASE)
-    return found if found.is_file() else found / lab.BASE_FILE
-
-
 @cache
 def reference(adapter: Path) -> tuple[list[list[int]], list[Any], list[Any]]:
     """Return (token ids, logits of base and adapter, logits of the base), by transformers."""
     import torch
+
+    from exercises.week5 import proof
 
     model, tokenizer = proof.adapted(adapter), lab.load_base()[1]
     model.eval().float()
@@ -90,27 +85,25 @@ def logits(file: Path, expected: tuple[list[list[int]], list[Any], list[Any]]) -
     return Found(worst, along / whole)
 
 
-def perplexities(files: list[Path], text: str) -> list[float]:
-    """The grader's own, in chunks of 512 tokens of which the second half is counted."""
+@cache
+def perplexity(file: Path, text: str, chunk: int = 512) -> float:
+    """The grader's own, in chunks of so many tokens of which the second half is counted."""
     import llama_cpp
 
-    found = []
-    for file in files:
-        llm = llama_cpp.Llama(str(file), n_ctx=512, n_batch=512, logits_all=True, verbose=False,
-                              n_gpu_layers=0)  # fmt: skip
-        ids = llm.tokenize(text.encode(), add_bos=False)
-        losses: list[float] = []
-        for start in range(0, len(ids) - 511, 512):
-            part = ids[start : start + 512]
-            llm.reset()
-            llm.eval(part)
-            rows = llm.scores[256:511].astype(np.float64)
-            top = rows.max(axis=1)
-            rest = np.log(np.exp(rows - top[:, None]).sum(axis=1)) + top
-            losses += (rest - rows[np.arange(255), part[257:]]).tolist()
-        llm.close()
-        found.append(math.exp(sum(losses) / len(losses)))
-    return found
+    llm = llama_cpp.Llama(str(file), n_ctx=chunk, n_batch=chunk, logits_all=True, verbose=False,
+                          n_gpu_layers=0)  # fmt: skip
+    ids = llm.tokenize(text.encode(), add_bos=False)
+    half, losses = chunk // 2, list[float]()
+    for start in range(0, len(ids) - chunk + 1, chunk):
+        part = ids[start : start + chunk]
+        llm.reset()
+        llm.eval(part)
+        rows, said = llm.scores[half : chunk - 1].astype(np.float64), part[half + 1 :]
+        top = rows.max(axis=1)
+        rest = np.log(np.exp(rows - top[:, None]).sum(axis=1)) + top
+        losses += (rest - rows[np.arange(len(said)), said]).tolist()
+    llm.close()
+    return math.exp(sum(losses) / len(losses))
 
 
 def same_quality(got: dict[str, Any], mine: list[float], what: str, close: float = 5e-5) -> None:

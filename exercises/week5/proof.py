@@ -7,6 +7,7 @@ where it has several."""
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,12 @@ IGNORED = -100
 ADAPTER = "adapter_model.safetensors"
 STATE_OF_TRAINER = {"optimizer.pt", "scheduler.pt", "scaler.pt", "training_args.bin"}
 WEIGHTS = {".safetensors", ".bin", ".pt", ".pth", ".gguf"}
+
+
+@cache
+def base_tokenizer() -> Any:
+    """Return the base's tokenizer."""
+    return lab.load_base()[1]
 
 
 def adapter_weights(folder: Path) -> dict[str, Any]:

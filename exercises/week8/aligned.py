@@ -3,12 +3,23 @@ answers. No number of a submission is used. Whether an adapter was trained: exer
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from exercises.week5 import proof
+from exercises.week8 import preference_data
 from tutor.base.i18n import say
 
 BATCH = 12
+ODD = {"prompt": "Explain <r>, in\ntwo lines: 秩?", "chosen": "The rank.\n\n秩 r = 8.",
+       "rejected": "I would rather not say."}  # fmt: skip
+"""A pair unlike the data's: signs, a line break, an empty line, two scripts."""
+
+
+@cache
+def held_out() -> list[dict[str, str]]:
+    """Return the preference pairs that no run is trained on."""
+    return preference_data.pairs()[1]
 
 
 def check_only_lora(model: Any, figures: dict[str, float]) -> None:

@@ -22,6 +22,11 @@ class Bilingual:
         return self.zh if language() == "zh" else self.en
 
 
+def many(number: int, noun: str) -> str:
+    """Return "1 pair", "2 pairs": for English texts."""
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
 def say(en: str, zh: str) -> str:
     """Return the text in the current language."""
     return zh if language() == "zh" else en

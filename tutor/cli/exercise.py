@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from exercises import jobs, protocol, sandbox, tiers, workspace
+from exercises import jobs, tiers, workspace
 from exercises.grade import grade
 from exercises.hints import take_hint
 from exercises.report import Report, Result
 from exercises.spec import Exercise, find, find_one
 from tutor.base import settings as base_settings
 from tutor.base.errors import Exit, TutorError
-from tutor.base.i18n import language, say
+from tutor.base.i18n import say
 from tutor.base.settings import Settings
 from tutor.cli.output import emit_json, folded, json_option, narrate, show
 from tutor.cli.study import open_record
@@ -88,8 +88,7 @@ def run(exercise: str, again: bool, stop: bool, as_json: bool) -> int:
                 say("Ctrl-C ends it.", "按 Ctrl-C 结束。"),
             )
         return _run_file(found, submission, settings, as_json)
-    runs = workspace.runs_of(found, settings)
-    run_dir = jobs.run_dir_of(runs, submission, tiers.chosen(found, settings))
+    run_dir = jobs.folder_for(found, submission, settings)
     if stop:
         narrate(jobs.stop_early(run_dir))
         return Exit.OK
@@ -117,10 +116,9 @@ def run(exercise: str, again: bool, stop: bool, as_json: bool) -> int:
 def _run_file(found: Exercise, submission: Path, settings: Settings, as_json: bool) -> int:
     """Run a file that trains nothing as `python FILE` would, with this Python and its packages."""
     began = time.monotonic()
-    extra = {protocol.LANGUAGE: language(), **tiers.variable(tiers.chosen(found, settings))}
     ended = subprocess.run(
         [sys.executable, "-P", str(submission)],
-        env=sandbox.environment(extra, settings.offline),
+        env=tiers.environment(found, settings, {}),
         stdout=sys.stderr if as_json else None,
         check=False,
     )

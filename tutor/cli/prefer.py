@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from tutor.base.errors import Exit, MissingError
-from tutor.base.i18n import say
+from tutor.base.i18n import many, say
 from tutor.cli.output import emit_json, json_option, narrate
 from tutor.cli.start import require_terminal
 from tutor.cli.study import open_record
@@ -78,17 +78,13 @@ def _choose() -> None:
 def counted(tally: Tally) -> str:
     """Say what was chosen so far, in a line."""
     text = say(
-        f"{_many(tally.pairs, 'pair')}, {_many(tally.ties, 'tie')}, {tally.skips} skipped",
+        f"{many(tally.pairs, 'pair')}, {many(tally.ties, 'tie')}, {tally.skips} skipped",
         f"偏好 {tally.pairs} 对，平手 {tally.ties}，跳过 {tally.skips}",
     )
     if tally.first_share is None:
         return text
     share = f"{tally.first_share:.0%}"
     return text + say(f"; the first answer chosen in {share}", f"；选第一个回答的占 {share}")
-
-
-def _many(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _line(value: dict[str, Any]) -> str:
@@ -113,4 +109,4 @@ def _write(
         )
     with written(path) as part:
         part.write_text("".join(_line(line) for line in lines), "utf-8")
-    narrate(say(f"{_many(len(lines), 'line')} → {path}", f"{len(lines)} 行 → {path}"))
+    narrate(say(f"{many(len(lines), 'line')} → {path}", f"{len(lines)} 行 → {path}"))

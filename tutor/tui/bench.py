@@ -85,13 +85,10 @@ def finish(exercise: Exercise) -> str:
 
 def _place(exercise: Exercise, now: Settings) -> tuple[Path, Path]:
     """Return the learner's file, and the folder of its runs."""
-    from exercises import jobs, tiers
-    from exercises.workspace import runs_of
+    from exercises import jobs
 
     submission = _submission(exercise, now)
-    return submission, jobs.run_dir_of(
-        runs_of(exercise, now), submission, tiers.chosen(exercise, now)
-    )
+    return submission, jobs.folder_for(exercise, submission, now)
 
 
 def _submission(exercise: Exercise, now: Settings) -> Path:

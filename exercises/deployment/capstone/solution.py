@@ -39,17 +39,11 @@ GOLD |= dict.fromkeys(corpus.uncovered()[:4])
 # %% [markdown]
 # ## Given: what you have built before
 #
-# The base as a GGUF file, examples as tokens (week5/lora), a model that answers a prompt, and the
-# lessons in pieces (week7/chunking).
+# Examples as tokens (week5/lora), a model that answers a prompt, and the lessons in pieces
+# (week7/chunking). `lab.base_file()` is the untouched base as GGUF.
 
 
 # %%
-def base_file():
-    """Return the GGUF file of the untouched base."""
-    found = assets.path(lab.BASE)
-    return found if found.is_file() else found / lab.BASE_FILE
-
-
 def encode(tokenizer, example):
     """Return {"input_ids", "labels"}: the chat format; labels are -100 on the prompt."""
     user = {"role": "user", "content": example["prompt"]}
@@ -353,65 +347,74 @@ def model_card(folder):
     (type, both perplexities, rise), Evaluation (a row for each figure: before, after), Limits,
     Files (each GGUF with its sha256).
     """
+    parts = [
+        front_matter(assets.catalogue()[lab.BASE]),
+        "## Data\n\n" + data(read_json(folder / "training.json")),
+        "## Training\n\n" + training(folder),
+        "## Quantization\n\n" + quantization(read_json(folder / "quantization.json")),
+        "## Evaluation\n\n" + evaluation_table(read_json(folder / "evaluation.json")),
+        "## Limits\n\n" + LIMITS,
+        "## Files\n\n" + file_table(sorted(folder.glob("*.gguf"))),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+LIMITS = (
+    "English only. It knows next to nothing by itself: without passages it must not be asked. "
+    "It often copies a sentence that is near the question and does not answer it; a citation "
+    "says where the words come from, not that they are the answer. Not for decisions of any weight."
+)
+
+
+def front_matter(base):
+    """base: the catalogue's entry."""
+    return f"""---
+license: {base.licence.lower()}
+base_model: {base.page.removeprefix("https://huggingface.co/")}
+language: en
+tags: [gguf, lora, rag]
+---
+# {NAME}
+
+{base.title}, fine-tuned to answer from numbered passages and to name their numbers."""
+
+
+def data(trained):
+    return (
+        f"{trained['examples']} questions about arguments of the libraries installed here (peft, "
+        "trl, transformers and others), answered by their docstrings (Apache-2.0), each among "
+        f"other docstrings. sha256 {trained['data_sha256']}."
+    )
+
+
+def training(folder):
     config = read_json(folder / "adapter" / "adapter_config.json")
-    training = read_json(folder / "training.json")
-    quality = read_json(folder / "quantization.json")
-    figures = read_json(folder / "evaluation.json")
-    base = assets.catalogue()[lab.BASE]
+    steps = read_json(folder / "training.json")["steps"]
+    return (
+        f"LoRA with rank {config['r']} and alpha {config['lora_alpha']} on all linear layers; "
+        f"{steps} steps; the loss is on the responses only."
+    )
+
+
+def quantization(quality):
+    return (
+        f"{quality['type']}: perplexity {quality['perplexity']:.3f} where F16 has "
+        f"{quality['reference_perplexity']:.3f}, a rise of {quality['rise']:.2%}."
+    )
+
+
+def evaluation_table(figures):
     rows = [
         f"| {name} | {figures['before'][name]:.3f} | {figures['after'][name]:.3f} |"
         for name in figures["after"]
     ]
-    files = [f"| {f.name} | {sha256(f)} |" for f in sorted(folder.glob("*.gguf"))]
-    lines = [
-        "---",
-        f"license: {base.licence.lower()}",
-        f"base_model: {base.page.removeprefix('https://huggingface.co/')}",
-        "language: en",
-        "tags: [gguf, lora, rag]",
-        "---",
-        f"# {NAME}",
-        "",
-        f"{base.title}, fine-tuned to answer from numbered passages and to name their numbers.",
-        "",
-        "## Data",
-        "",
-        f"{training['examples']} questions about arguments of the libraries installed here (peft, "
-        "trl, transformers and others), answered by their docstrings (Apache-2.0), each among "
-        f"other docstrings. sha256 {training['data_sha256']}.",
-        "",
-        "## Training",
-        "",
-        f"LoRA with rank {config['r']} and alpha {config['lora_alpha']} on all linear layers; "
-        f"{training['steps']} steps; the loss is on the responses only.",
-        "",
-        "## Quantization",
-        "",
-        f"{quality['type']}: perplexity {quality['perplexity']:.3f} where F16 has "
-        f"{quality['reference_perplexity']:.3f}, a rise of {quality['rise']:.2%}.",
-        "",
-        "## Evaluation",
-        "",
-        f"{len(GOLD)} questions about our lessons, with the same search before and after.",
-        "",
-        "| figure | before | after |",
-        "|---|---|---|",
-        *rows,
-        "",
-        "## Limits",
-        "",
-        "English only. It knows next to nothing by itself: without passages it must not be asked. "
-        "It often copies a sentence that is near the question and does not answer it; a citation "
-        "says where the words come from, not that they are the answer. Not for decisions of any "
-        "weight.",
-        "",
-        "## Files",
-        "",
-        "| file | sha256 |",
-        "|---|---|",
-        *files,
-    ]
-    return "\n".join(lines) + "\n"
+    asked = f"{len(GOLD)} questions about our lessons, with the same search before and after."
+    return "\n".join([asked, "", "| figure | before | after |", "|---|---|---|", *rows])
+
+
+def file_table(files):
+    rows = [f"| {file.name} | {sha256(file)} |" for file in files]
+    return "\n".join(["| file | sha256 |", "|---|---|", *rows])
 
 
 def sha256(file):
@@ -445,7 +448,7 @@ def ask_all(file):
 
 def export_whole(folder, target):
     part = target.with_name(f"{target.name}.part")
-    export(base_file(), folder / "adapter", part)
+    export(lab.base_file(), folder / "adapter", part)
     part.replace(target)
 
 
@@ -459,7 +462,7 @@ def main(folder):
         "adapter": lambda path: finetune(folder),
         full.name: lambda path: export_whole(folder, path),
         "quantization.json": lambda path: write_json(path, quantize(full, small, TEXT)),
-        "before.json": lambda path: write_json(path, ask_all(base_file())),
+        "before.json": lambda path: write_json(path, ask_all(lab.base_file())),
         "after.json": lambda path: write_json(path, ask_all(small)),
         "evaluation.json": lambda path: write_json(path, evaluation(folder)),
         "MODEL_CARD.md": lambda path: path.write_text(model_card(folder), "utf-8"),

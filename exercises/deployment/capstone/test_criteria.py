@@ -19,8 +19,7 @@ from exercises.deployment.card import check_card, folder_of_another
 from exercises.deployment.measured import (
     logits,
     matrices,
-    origin,
-    perplexities,
+    perplexity,
     reference,
     same_quality,
     same_reader,
@@ -202,7 +201,7 @@ def test_exported(run, artefact, tmp_path, figures):
         )
     same_reader(source, target)
     full = artefact("model-F16.gguf")
-    same_reader(origin(), full)
+    same_reader(lab.base_file(), full)
     found = logits(full, reference(artefact("adapter")))
     figures["distance"] = found.distance
     assert found.distance < CLOSE, say(
@@ -229,11 +228,11 @@ def test_quantized(run, submission, artefact, tmp_path, figures):
         "from another file",
         f"量化文件的 {len(sizes)} 个张量与源文件的形状不同：它是由别的文件做出来的",
     )
-    same_quality(got, perplexities([source, target], text), "tiny")
+    same_quality(got, [perplexity(file, text) for file in (source, target)], "tiny")
     full, record = artefact("model-F16.gguf"), read(artefact("quantization.json"))
     small = artefact(f"model-{record.get('type')}.gguf")
     share = small.stat().st_size / full.stat().st_size
-    found = perplexities([full, small], submission.TEXT)
+    found = [perplexity(file, submission.TEXT) for file in (full, small)]
     figures |= {"F16": found[0], "quantized": found[1], "size": share}
     same_quality(record, found, small.name, 5e-3)
     rise = found[1] / found[0] - 1
@@ -302,7 +301,7 @@ def recorded(submission, artefact, figures):
         asked.check_citations(each, places)
     small = artefact(f"model-{read(artefact('quantization.json'))['type']}.gguf")
     passages = submission.library()
-    for name, file in (("before", origin()), ("after", small)):
+    for name, file in (("before", lab.base_file()), ("after", small)):
         generate = submission.load_model(file)
         said = {each["question"]: each["text"] for each in kept[name]}
         chosen = [q for q in said if said[q] != submission.NOT_COVERED][:3] or list(said)[:2]

@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 
 from exercises import lab
-from tutor.base import assets
 
 BLOCK = 32  # weights that share a scale
 
@@ -149,9 +148,7 @@ if __name__ == "__main__":
         full = Path(name) / "F16.gguf"
         options = llama_cpp.llama_model_quantize_default_params()
         options.ftype, options.allow_requantize = FTYPES["F16"], True
-        origin = assets.path(lab.BASE)
-        origin = origin if origin.is_file() else origin / lab.BASE_FILE
         llama_cpp.llama_model_quantize(
-            str(origin).encode(), str(full).encode(), ctypes.byref(options)
+            str(lab.base_file()).encode(), str(full).encode(), ctypes.byref(options)
         )
         print(shown(table(full, Path(name), ["Q8_0", "Q4_1", "Q4_0"], lab.lessons()[:8000])))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import math
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from gguf import GGUFReader, quants
 from gguf import GGUFValueType as Kind
 from tokenizers import pre_tokenizers
 
+from exercises.deployment.measured import perplexity
 from exercises.gap import call
 from tutor.base.i18n import say
 from tutor.workshop import gguf_file
@@ -210,27 +211,6 @@ def test_bits(submission, source, tmp_path, figures):
         )
 
 
-@cache
-def measured(file, text, chunk):
-    """Perplexity by the grader: each chunk with a model freshly loaded."""
-    import llama_cpp
-
-    losses = []
-    options = {"n_ctx": chunk, "n_batch": chunk, "logits_all": True, "verbose": False}
-    ids = llama_cpp.Llama(str(file), vocab_only=True, verbose=False).tokenize(
-        text.encode(), add_bos=False
-    )
-    for start in range(0, len(ids) - chunk + 1, chunk):
-        llm, part = llama_cpp.Llama(str(file), **options), ids[start : start + chunk]
-        llm.eval(part)
-        for place in range(chunk // 2 + 1, chunk):
-            logits = llm.scores[place - 1].astype(np.float64)
-            top = logits.max()
-            losses.append(top + math.log(np.exp(logits - top).sum()) - logits[part[place]])
-        llm.close()
-    return math.exp(sum(losses) / len(losses))
-
-
 TEXT = "\n".join(
     f"{n}: the tokenizer splits text, and the model reads {n * n} pieces." for n in range(20)
 )
@@ -239,7 +219,7 @@ TEXT = "\n".join(
 def test_perplexity(submission, source, tmp_path, figures):
     for file, chunk in ((source, 64), (native(source, tmp_path / "q4.gguf", 2), 48)):
         got = call("perplexity", submission.perplexity, file, TEXT, chunk)
-        wanted = measured(file, TEXT, chunk)
+        wanted = perplexity(file, TEXT, chunk)
         figures |= {"got": got, "expected": wanted}
         assert math.isclose(got, wanted, rel_tol=1e-3), say(
             f"{file.name} in chunks of {chunk}: perplexity {got:.1f}; the grader measures "
@@ -256,11 +236,11 @@ def test_table(submission, source, tmp_path, figures):
     assert names == ["F16", *types], say(
         f"the rows are {names}, not {['F16', *types]}", f"各行是 {names}，应为 {['F16', *types]}"
     )
-    reference = measured(source, TEXT, 64)
+    reference = perplexity(source, TEXT, 64)
     for row in rows:
         file = source if row.type == "F16" else tmp_path / f"{row.type}.gguf"
         assert file.exists(), say(f"there is no {file.name}", f"没有 {file.name}")
-        found = measured(file, TEXT, 64)
+        found = perplexity(file, TEXT, 64)
         wanted = {"megabytes": file.stat().st_size / 1e6, "bits_per_weight": bits_of(file),
                   "perplexity": found, "rise": found / reference - 1}  # fmt: skip
         for name, value in wanted.items():

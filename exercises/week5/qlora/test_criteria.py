@@ -33,11 +33,6 @@ def build(submission, criterion):
     return call(criterion, built, submission.load_quantized, submission.build_model)
 
 
-@cache
-def tokenizer():
-    return lab.load_base()[1]
-
-
 def held_out():
     return lab.instructions()[1][::3]
 
@@ -164,7 +159,7 @@ def test_only_adapter_trains(submission, figures):
 
 def test_response_only_labels(submission):
     for pair in held_out()[:4]:
-        proof.check_example(submission, "response_only_labels", tokenizer(), pair)
+        proof.check_example(submission, "response_only_labels", proof.base_tokenizer(), pair)
 
 
 def test_adapter_saved(submission, run_dir):
@@ -185,9 +180,9 @@ def test_held_out_improves(submission, run_dir, figures):
 
     proof.adapter_weights(run_dir / "adapter")  # says what is missing
     model = submission.load_quantized()
-    before = proof.held_out_loss(model, tokenizer(), held_out())
+    before = proof.held_out_loss(model, proof.base_tokenizer(), held_out())
     adapted = PeftModel.from_pretrained(model, run_dir / "adapter")
-    after = proof.held_out_loss(adapted, tokenizer(), held_out())
+    after = proof.held_out_loss(adapted, proof.base_tokenizer(), held_out())
     figures |= {"quantized_base_loss": before, "held_out_loss": after}
     assert before - after >= LEAST_GAIN, say(
         f"held-out loss {after:.3f}, quantized base {before:.3f}: the gain must be at least "
@@ -210,8 +205,8 @@ def test_merges(submission, run_dir, figures):
         f"还剩 {len(left)} 个 LoRA 矩阵：merge_and_unload 会把它们加到权重中",
     )
     base, _ = lab.load_base()
-    before = proof.held_out_loss(base, tokenizer(), held_out())
-    after = proof.held_out_loss(merged, tokenizer(), held_out())
+    before = proof.held_out_loss(base, proof.base_tokenizer(), held_out())
+    after = proof.held_out_loss(merged, proof.base_tokenizer(), held_out())
     figures |= {"base_held_out_loss": before, "merged_held_out_loss": after}
     assert before - after >= LEAST_GAIN, say(
         f"merged: held-out loss {after:.3f}, base {before:.3f}; the gain must be at least "

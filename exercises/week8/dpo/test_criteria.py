@@ -21,24 +21,14 @@ BETA, COUNT = 0.1, 36
 """The task says so: a margin grows with β, and on fewer pairs luck counts."""
 AGREE = {"accuracy": 0.06, "margin": 0.1, "chosen": 0.1, "rejected": 0.1}
 """Two of the pairs may be decided by rounding in 16 bits, in other batches."""
-ODD = {"prompt": "Explain <r>, in\ntwo lines: 秩?", "chosen": "The rank.\n\n秩 r = 8.",
-       "rejected": "I would rather not say."}  # fmt: skip
-
-
-@cache
-def tokenizer():
-    return lab.load_base()[1]
-
-
-@cache
-def rows():
-    return preference_data.pairs()[1]
 
 
 @cache
 def built(build_trainer, folder):
     """build_trainer's trainer over a few pairs, and its adapter as it was at first."""
-    trainer = build_trainer(lab.load_base()[0], tokenizer(), [*rows()[:3], ODD])
+    trainer = build_trainer(
+        lab.load_base()[0], proof.base_tokenizer(), [*aligned.held_out()[:3], aligned.ODD]
+    )
     return trainer, proof.fresh_weights(trainer.model)
 
 
@@ -54,21 +44,21 @@ def test_pairs_for_trl(submission, monkeypatch, tmp_path_factory):
     assert len(examples) == 4, say(
         f"of 4 pairs the trainer keeps {len(examples)}", f"4 对中，训练器只留下 {len(examples)} 对"
     )
-    for row, example in zip([*rows()[:3], ODD], examples, strict=True):
-        prompt = tokenizer().decode(example["prompt_ids"])
-        wanted = proof.chat_prompt(tokenizer(), row)
+    for row, example in zip([*aligned.held_out()[:3], aligned.ODD], examples, strict=True):
+        prompt = proof.base_tokenizer().decode(example["prompt_ids"])
+        wanted = proof.chat_prompt(proof.base_tokenizer(), row)
         assert prompt == wanted, say(
             f"the trainer's prompt is {prompt[-90:]!r}, not the question in the chat format, "
             f"{wanted[-90:]!r}",
             f"训练器看到的 prompt 是 {prompt[-90:]!r}，而不是对话格式的问题 {wanted[-90:]!r}",
         )
         for name in ("chosen", "rejected"):
-            said = tokenizer().decode(example[f"{name}_ids"])
-            assert said.rstrip("\n") == row[name] + tokenizer().eos_token, say(
+            said = proof.base_tokenizer().decode(example[f"{name}_ids"])
+            assert said.rstrip("\n") == row[name] + proof.base_tokenizer().eos_token, say(
                 f"the trainer's {name} answer is {said[:90]!r}, not {row[name][:60]!r} and "
-                f"{tokenizer().eos_token}",
+                f"{proof.base_tokenizer().eos_token}",
                 f"训练器看到的 {name} 回答是 {said[:90]!r}，应为 {row[name][:60]!r} 加 "
-                f"{tokenizer().eos_token}",
+                f"{proof.base_tokenizer().eos_token}",
             )
 
 
@@ -80,7 +70,7 @@ def test_only_adapter_trains(submission, figures, monkeypatch, tmp_path_factory)
 def test_reference(submission, figures, monkeypatch, tmp_path_factory):
     """The grader moves all that trains, then asks the trainer for the reference's opinion."""
     trainer, _ = build(submission, "reference", monkeypatch, tmp_path_factory)
-    few = rows()[:3]
+    few = aligned.held_out()[:3]
     examples = [dict(trainer.train_dataset[n]) for n in range(3)]
     batch = trainer.data_collator(examples)
     device = next(trainer.model.parameters()).device
@@ -100,7 +90,7 @@ def test_reference(submission, figures, monkeypatch, tmp_path_factory):
                 p.copy_(was)
     base = lab.load_base()[0]
     for name, got in zip(("chosen", "rejected"), found, strict=True):
-        wanted = aligned.log_probs(base, tokenizer(), few, name)
+        wanted = aligned.log_probs(base, proof.base_tokenizer(), few, name)
         off = (got.float().cpu() - wanted).abs().max().item()
         figures[f"{name}_off_by"] = off
         assert off < 2.0, say(
@@ -113,11 +103,13 @@ def test_reference(submission, figures, monkeypatch, tmp_path_factory):
 
 
 def test_reward_by_hand(submission):
-    some = [*rows()[:4], ODD]
+    some = [*aligned.held_out()[:4], aligned.ODD]
     for seed, beta in ((1, 0.1), (2, 0.5)):
         model = aligned.tiny_peft(seed).train()
-        got = call("reward_by_hand", submission.implicit_rewards, model, tokenizer(), some, beta)
-        expected = aligned.rewards(aligned.tiny_peft(seed), tokenizer(), some, beta)
+        got = call(
+            "reward_by_hand", submission.implicit_rewards, model, proof.base_tokenizer(), some, beta
+        )
+        expected = aligned.rewards(aligned.tiny_peft(seed), proof.base_tokenizer(), some, beta)
         for name, mine, wanted in zip(("chosen", "rejected"), got, expected, strict=True):
             mine = torch.as_tensor(mine).float().reshape(-1)
             assert mine.shape == wanted.shape, say(
@@ -173,7 +165,7 @@ def test_resumable(run_dir, figures):
 def measured(run_dir, beta, count):
     """The rewards of the held-out pairs, computed here from the saved adapter."""
     model = proof.adapted(run_dir / "adapter")
-    return aligned.rewards(model, tokenizer(), rows()[:count], beta)
+    return aligned.rewards(model, proof.base_tokenizer(), aligned.held_out()[:count], beta)
 
 
 def test_held_out_prefers(run_dir, figures):

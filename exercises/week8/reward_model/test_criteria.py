@@ -22,18 +22,6 @@ SAME = 0.06
 away at the least and 0.25 as a rule."""
 SAME_HEAD = 0.98
 """Cosine of two heads. 48 pairs more than the file's make it 0.90."""
-ODD = {"prompt": "Explain <r>, in\ntwo lines: 秩?", "chosen": "The rank.\n\n秩 r = 8.",
-       "rejected": "I would rather not say."}  # fmt: skip
-
-
-@cache
-def tokenizer():
-    return lab.load_base()[1]
-
-
-@cache
-def rows():
-    return preference_data.pairs()[1]
 
 
 def tiny(seed=3):
@@ -44,12 +32,16 @@ def tiny(seed=3):
 @torch.no_grad()
 def state(model, text):
     """The last token's state of one text alone, unpadded: (H,) in float32."""
-    ids = tokenizer()(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
+    ids = proof.base_tokenizer()(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
     return model.model(input_ids=ids).last_hidden_state[0, -1].float()
 
 
 def conversation(row, answer):
-    return proof.chat_prompt(tokenizer(), row) + row[answer] + tokenizer().eos_token
+    return (
+        proof.chat_prompt(proof.base_tokenizer(), row)
+        + row[answer]
+        + proof.base_tokenizer().eos_token
+    )
 
 
 def states(model, some, answer):
@@ -125,7 +117,9 @@ def padded(ids, side, pad):
 @torch.no_grad()
 def test_last_token(run):
     trunk = tiny().model
-    pad = tokenizer().eos_token_id  # as with the base: it ends each turn of the text, too
+    pad = (
+        proof.base_tokenizer().eos_token_id
+    )  # as with the base: it ends each turn of the text, too
     ids = [[1, 40, pad, 9, 52, pad], [1, 7, pad], [1, 30, 31, pad, 33, 34, 35, 36, pad], [1, 5, 8]]
     for side in ("right", "left"):
         batch, mask = padded(ids, side, pad)
@@ -159,9 +153,9 @@ def misread(got, seen, mask, side, n):
 
 
 def test_answer_states(run):
-    model, some = tiny(), [*rows()[:9], ODD]
+    model, some = tiny(), [*aligned.held_out()[:9], aligned.ODD]
     for answer in NAMES:
-        got = torch.as_tensor(run("answer_states", model, tokenizer(), some, answer))
+        got = torch.as_tensor(run("answer_states", model, proof.base_tokenizer(), some, answer))
         wanted = states(model, some, answer)
         assert got.shape == wanted.shape, say(
             f"for {len(some)} rows the result is {tuple(got.shape)}; it must be "
@@ -182,12 +176,12 @@ def test_answer_states(run):
 
 def mistaken(got, wanted, model, some, answer, n):
     """Say what else the state of row n is."""
-    prompt, said = proof.chat_prompt(tokenizer(), some[n]), some[n][answer]
+    prompt, said = proof.chat_prompt(proof.base_tokenizer(), some[n]), some[n][answer]
     others = {
         say("the text without its end token", "缺少结束 token 的文本"): prompt + said,
         say("the prompt alone", "只有提示"): prompt,
         say("prompt and answer without the chat format", "没有套用对话格式的提示加回答"): (
-            some[n]["prompt"] + said + tokenizer().eos_token
+            some[n]["prompt"] + said + proof.base_tokenizer().eos_token
         ),
     }
     found = [name for name, text in others.items() if far(got, state(model, text)) < 1e-3]
@@ -198,9 +192,9 @@ def mistaken(got, wanted, model, some, answer, n):
     what = found[0] if found else say("another text", "别的文本")
     return say(
         f"row {n}, {answer}: what is read is the state after {what}; asked for is the state after "
-        f"prompt, answer and {tokenizer().eos_token}, {conversation(some[n], answer)[-60:]!r}",
+        f"prompt, answer and {proof.base_tokenizer().eos_token}, {conversation(some[n], answer)[-60:]!r}",
         f"第 {n} 行的 {answer}：得到的是{what}之后的状态；要的是提示、回答和 "
-        f"{tokenizer().eos_token} 之后的状态，即 {conversation(some[n], answer)[-60:]!r}",
+        f"{proof.base_tokenizer().eos_token} 之后的状态，即 {conversation(some[n], answer)[-60:]!r}",
     )
 
 
@@ -316,11 +310,11 @@ def test_rerank(run):
     model = tiny(4)
     torch.manual_seed(6)
     head = torch.nn.Linear(model.config.hidden_size, 1)
-    prompt = rows()[0]["prompt"]
-    answers = [rows()[n][name] for n in range(5) for name in NAMES]
+    prompt = aligned.held_out()[0]["prompt"]
+    answers = [aligned.held_out()[n][name] for n in range(5) for name in NAMES]
     found = states(model, [{"prompt": prompt, "answer": text} for text in answers], "answer")
     rewards = dict(zip(answers, head(found).flatten().tolist(), strict=True))
-    got = list(run("rerank", model, head, tokenizer(), prompt, list(answers)))
+    got = list(run("rerank", model, head, proof.base_tokenizer(), prompt, list(answers)))
     assert len(got) == len(answers), say(
         f"of {len(answers)} answers {len(got)} came back",
         f"{len(answers)} 个回答只返回 {len(got)} 个",
@@ -343,10 +337,10 @@ def test_rerank(run):
 
 
 def test_implicit_rewards(run):
-    some = [*rows()[:4], ODD]
+    some = [*aligned.held_out()[:4], aligned.ODD]
     for seed, beta in ((1, 0.1), (2, 0.5)):
-        got = run("implicit_rewards", aligned.tiny_peft(seed), tokenizer(), some, beta)
-        expected = aligned.rewards(aligned.tiny_peft(seed), tokenizer(), some, beta)
+        got = run("implicit_rewards", aligned.tiny_peft(seed), proof.base_tokenizer(), some, beta)
+        expected = aligned.rewards(aligned.tiny_peft(seed), proof.base_tokenizer(), some, beta)
         for name, mine, wanted in zip(NAMES, got, expected, strict=True):
             mine = torch.as_tensor(mine).detach().float().reshape(-1)
             assert mine.shape == wanted.shape, say(
@@ -367,11 +361,11 @@ def test_implicit_rewards(run):
 @torch.no_grad()
 def two_models():
     """Rewards of eight pairs from a random reward model and from a random policy."""
-    some, policy = rows()[:8], aligned.tiny_peft(1)
+    some, policy = aligned.held_out()[:8], aligned.tiny_peft(1)
     torch.manual_seed(7)
     model, head = tiny(), torch.nn.Linear(32, 1)
     explicit = tuple(head(states(model, some, name)).squeeze(-1) for name in NAMES)
-    return explicit, aligned.rewards(policy, tokenizer(), some, 0.1)
+    return explicit, aligned.rewards(policy, proof.base_tokenizer(), some, 0.1)
 
 
 def test_agreement(run, figures):

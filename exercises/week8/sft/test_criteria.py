@@ -26,11 +26,6 @@ ODD = {"instruction": "Say {input}, literally.", "input": "秩 {r}\nis 8", "outp
 BARE = {"instruction": "Name a prime above 10.", "input": "", "output": "11."}
 
 
-@cache
-def tokenizer():
-    return lab.load_base()[1]
-
-
 def held_out():
     return alpaca_data.rows()[1][:COUNT]
 
@@ -112,7 +107,7 @@ def test_noise(submission):
 def built(build_trainer, count, name, folder):
     """build_trainer's trainer over so many rows, and its adapter as it was at first."""
     rows = [*held_out()[:2], ODD, BARE] * count
-    trainer = build_trainer(lab.load_base()[0], tokenizer(), rows[: max(count, 4)], name)
+    trainer = build_trainer(lab.load_base()[0], proof.base_tokenizer(), rows[: max(count, 4)], name)
     return trainer, proof.fresh_weights(trainer.model)
 
 
@@ -128,14 +123,14 @@ def test_completion_only(submission, monkeypatch, tmp_path_factory):
     for row, ids, labels in zip(
         [*held_out()[:2], ODD, BARE], batch["input_ids"], batch["labels"], strict=True
     ):
-        learned = tokenizer().decode(labels[labels != IGNORED])
-        wanted = row["output"] + tokenizer().eos_token
+        learned = proof.base_tokenizer().decode(labels[labels != IGNORED])
+        wanted = row["output"] + proof.base_tokenizer().eos_token
         assert learned.strip() == wanted, say(
             f"the tokens in the loss say {learned[:90]!r}; they should be the completion and its "
             f"end, {wanted[:90]!r}",
             f"计入损失的 token 是 {learned[:90]!r}；应当只是回答及其结束标记 {wanted[:90]!r}",
         )
-        seen = tokenizer().decode(ids)
+        seen = proof.base_tokenizer().decode(ids)
         assert row["instruction"] in seen, say(
             f"the model does not read the instruction {row['instruction'][:60]!r} in front",
             f"模型在回答之前没有读到指令 {row['instruction'][:60]!r}",
@@ -183,8 +178,10 @@ def loss_of(model, rows):
     model.eval()
     total, tokens = 0.0, 0
     for row in rows:
-        given = tokenizer()(framed(row), add_special_tokens=False)["input_ids"]
-        said = tokenizer()(row["output"] + tokenizer().eos_token, add_special_tokens=False)
+        given = proof.base_tokenizer()(framed(row), add_special_tokens=False)["input_ids"]
+        said = proof.base_tokenizer()(
+            row["output"] + proof.base_tokenizer().eos_token, add_special_tokens=False
+        )
         ids = torch.tensor([given + said["input_ids"]], device=model.device)
         with torch.no_grad():
             logits = model(input_ids=ids).logits[0, len(given) - 1 : -1].float()
@@ -198,7 +195,11 @@ def test_measure(submission):
     rows = [*held_out()[:3], ODD, BARE]
     for seed in (1, 2):
         got = call(
-            "measure", submission.held_out_loss, aligned.tiny_peft(seed).train(), tokenizer(), rows
+            "measure",
+            submission.held_out_loss,
+            aligned.tiny_peft(seed).train(),
+            proof.base_tokenizer(),
+            rows,
         )
         wanted = loss_of(aligned.tiny_peft(seed), rows)
         assert math.isclose(float(got), wanted, rel_tol=3e-3), say(

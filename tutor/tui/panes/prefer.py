@@ -19,7 +19,7 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from tutor.base.errors import TutorError
-from tutor.base.i18n import language, say
+from tutor.base.i18n import language, many, say
 from tutor.tui.asking import Problem, problem, problem_of
 from tutor.tui.background import Background
 from tutor.tui.config import current
@@ -284,8 +284,8 @@ class PreferPane(Vertical):
         """The judgements so far."""
         if (tally := self._tally) is None:
             return ""
-        pairs = say(f"{tally.pairs} pair{'s' * (tally.pairs != 1)}", f"{tally.pairs} 对")
-        ties = say(f"{tally.ties} tie{'s' * (tally.ties != 1)}", f"平手 {tally.ties}")
+        pairs = say(many(tally.pairs, "pair"), f"{tally.pairs} 对")
+        ties = say(many(tally.ties, "tie"), f"平手 {tally.ties}")
         return f"{pairs} · {ties} · " + say(f"{tally.skips} skipped", f"跳过 {tally.skips}")
 
     def _tick(self, always: bool = False) -> None:

@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Collapsible, Static
 
-from tutor.base.i18n import say
+from tutor.base.i18n import many, say
 
 SIGNS = {
     "passed": ("✓", "$text-success"),
@@ -82,7 +82,7 @@ def verdict(report: Any) -> Content:
 def criterion(result: Any) -> Content:
     """One line: ✓ title  2 points."""
     sign, style = SIGNS[result.outcome]
-    points = say(f"{result.points} point{'s' * (result.points != 1)}", f"{result.points} 分")
+    points = say(many(result.points, "point"), f"{result.points} 分")
     return Content.assemble(
         (f"{sign} ", style), (result.title, "bold"), (f"   {points}", "$foreground 60%")
     )

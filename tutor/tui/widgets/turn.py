@@ -14,7 +14,7 @@ from textual.widgets.markdown import MarkdownStream
 
 from kb import Passage
 from tutor.agent import events
-from tutor.base.i18n import say
+from tutor.base.i18n import many, say
 from tutor.tui.asking import Problem
 from tutor.tui.places import Place
 from tutor.tui.widgets.link_row import LinkRow
@@ -139,7 +139,7 @@ class Turn(Vertical):
 
     def _steps_title(self) -> str:
         count = len(self._steps)
-        return say(f"{count} step{'s' * (count != 1)}", f"{count} 个步骤")
+        return say(many(count, "step"), f"{count} 个步骤")
 
     def _tell_status(self) -> None:
         self.query_one(".status", Static).update(self._status())
@@ -224,7 +224,7 @@ def _where(passage: Passage) -> Content:
 
 def _observed(event: events.Observation) -> str:
     count = len(event.passages)
-    found = say(f"{count} passage{'s' * (count != 1)}", f"{count} 段资料")
+    found = say(many(count, "passage"), f"{count} 段资料")
     titles = "\n".join(f"    {passage.title}" for passage in event.passages)
     return "\n".join(part for part in (f"{found}  {event.note}".rstrip(), titles) if part)
 

@@ -25,7 +25,6 @@ from types import SimpleNamespace
 from exercises import lab
 from exercises.week6 import engine
 from exercises.week7 import corpus
-from tutor.base import assets
 
 SEED = 0
 NAME = "my-tutor"  # what the server calls the model
@@ -44,17 +43,11 @@ GOLD |= dict.fromkeys(corpus.uncovered()[:4])
 # %% [markdown]
 # ## Given: what you have built before
 #
-# The base as a GGUF file, examples as tokens (week5/lora), a model that answers a prompt, and the
-# lessons in pieces (week7/chunking).
+# Examples as tokens (week5/lora), a model that answers a prompt, and the lessons in pieces
+# (week7/chunking). `lab.base_file()` is the untouched base as GGUF.
 
 
 # %%
-def base_file():
-    """Return the GGUF file of the untouched base."""
-    found = assets.path(lab.BASE)
-    return found if found.is_file() else found / lab.BASE_FILE
-
-
 def encode(tokenizer, example):
     """Return {"input_ids", "labels"}: the chat format; labels are -100 on the prompt."""
     user = {"role": "user", "content": example["prompt"]}
@@ -446,7 +439,7 @@ def ask_all(file):
 
 def export_whole(folder, target):
     part = target.with_name(f"{target.name}.part")
-    export(base_file(), folder / "adapter", part)
+    export(lab.base_file(), folder / "adapter", part)
     part.replace(target)
 
 
@@ -460,7 +453,7 @@ def main(folder):
         "adapter": lambda path: finetune(folder),
         full.name: lambda path: export_whole(folder, path),
         "quantization.json": lambda path: write_json(path, quantize(full, small, TEXT)),
-        "before.json": lambda path: write_json(path, ask_all(base_file())),
+        "before.json": lambda path: write_json(path, ask_all(lab.base_file())),
         "after.json": lambda path: write_json(path, ask_all(small)),
         "evaluation.json": lambda path: write_json(path, evaluation(folder)),
         "MODEL_CARD.md": lambda path: path.write_text(model_card(folder), "utf-8"),

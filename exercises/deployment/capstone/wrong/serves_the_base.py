@@ -13,7 +13,7 @@ def serve(file, port, key):
     app = create_app(
         server_settings=ServerSettings(host="127.0.0.1", port=port, api_key=key),
         model_settings=[
-            ModelSettings(model=str(base_file()), model_alias=NAME, n_ctx=2048, verbose=False)
+            ModelSettings(model=str(lab.base_file()), model_alias=NAME, n_ctx=2048, verbose=False)
         ],
     )
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning")
