@@ -60,21 +60,15 @@ def command(said: str, line: str, until: str = AT_PROMPT, finish: str = "") -> S
     return Step(said, (line, "Enter"), until, finish=finish)
 
 
-def exercise(name: str, job: bool, lang: str) -> tuple[Step, ...]:
+def exercise(name: str, job: bool) -> tuple[Step, ...]:
     """An exercise as it goes: an untouched file, a hint, the finished file."""
-
-    def said(en: str, zh: str) -> str:
-        return zh if lang == "zh" else en
-
-    run = command(
-        said("Written: now it trains", "写完了：开始训练"), f"tutor run {name}", finish=name
-    )
+    run = command("Written: now it trains", f"tutor run {name}", finish=name)
     return (
-        command(said(f"{name}: into the workspace", f"{name}：放进工作目录"), f"tutor open {name}"),
-        command(said("Untouched: what is missing", "没写就批改：还缺什么"), f"tutor check {name}"),
-        command(said("The first hint", "第一条提示"), f"tutor hint {name}"),
+        command(f"{name}: into the workspace", f"tutor open {name}"),
+        command("Untouched: what is missing", f"tutor check {name}"),
+        command("The first hint", f"tutor hint {name}"),
         *([run] if job else []),
-        command(said("Written, and checked", "写完之后批改"), f"tutor check {name}", finish=name),
+        command("Written, and checked", f"tutor check {name}", finish=name),
     )
 
 
@@ -122,8 +116,8 @@ PREFERENCES = (
 )  # fmt: skip
 RECORDED = (
     "Recorded from a real terminal ({columns}×{rows}, tmux) by `python docs/make_tour.py {name}`, "
-    "word for word (only folders of that machine are written as `~`), in a network namespace without a "
-    "network. What the learner hands in is each exercise's own solution."
+    "word for word (only folders of that machine are written as `~`){offline}. What the learner hands in "
+    "is each exercise's own solution."
 )
 TOURS = {
     "week1.zh": Tour(
@@ -135,7 +129,11 @@ TOURS = {
                     until=IN_TUI),
             Step("退出界面；下面各步在界面里也能做。", ("q",), shown=False),
             command("第 1 周的课文（开头）。", "tutor lesson week1 | head -18"),
-            *exercise("week1/masking", False, "zh"),
+            command("把练习放进工作目录。", "tutor open week1/masking"),
+            command("一个字没写就运行：它会停在第一处空白。", "tutor run week1/masking"),
+            command("没写就批改：每一项各自说明缺什么。", "tutor check week1/masking"),
+            command("要第一条提示。", "tutor hint week1/masking"),
+            command("写完之后再批改。", "tutor check week1/masking", finish="week1/masking"),
             command("测验的第一张卡片。", "tutor quiz week1", until=CARD),
             Step("先随手答一个：会告诉你对错和原因，然后是下一张。", ("1", "Enter"), CARD),
             Step("随时可以停下。", ("q", "Enter"), shown=False),
@@ -146,25 +144,25 @@ TOURS = {
         "Week 5, played through", "en", 100, 40, RECORDED,
         around(
             "week5", "What does lora_alpha do?",
-            *exercise("week5/lora_from_scratch", False, "en"),
-            *exercise("week5/nf4", False, "en"),
+            *exercise("week5/lora_from_scratch", False),
+            *exercise("week5/nf4", False),
             command("week5/lora: into the workspace", "tutor open week5/lora"),
             *in_tui("week5/lora", r" 1[0-3]/16 "),
-            *exercise("week5/qlora", True, "en"),
-            *exercise("week5/adapters", True, "en"),
+            *exercise("week5/qlora", True),
+            *exercise("week5/adapters", True),
         ),
     ),
     "week8.en": Tour(
         "Week 8, played through", "en", 100, 40, RECORDED,
         around(
             "week8", "What is the implicit reward in DPO?",
-            *exercise("week8/sft", True, "en"),
-            *exercise("week8/dpo_loss", False, "en"),
+            *exercise("week8/sft", True),
+            *exercise("week8/dpo_loss", False),
             command("week8/dpo: into the workspace", "tutor open week8/dpo"),
             *in_tui("week8/dpo", r" [5-9]/"),
             *PREFERENCES,
-            *exercise("week8/preferences", False, "en"),
-            *exercise("week8/reward_model", True, "en"),
+            *exercise("week8/preferences", False),
+            *exercise("week8/reward_model", True),
         ),
     ),
 }  # fmt: skip
@@ -172,7 +170,8 @@ TOURS = {
 
 def main(name: str) -> None:
     tour = TOURS[name]
-    intro = tour.intro.format(name=name, columns=tour.columns, rows=tour.rows)
+    offline = ", in a network namespace without a network" if can_unshare() else ""
+    intro = tour.intro.format(name=name, columns=tour.columns, rows=tour.rows, offline=offline)
     pages = [f"# {tour.title}\n\n{intro}\n"]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         learner = Path(folder)
@@ -196,23 +195,18 @@ def begin(tour: Tour, learner: Path) -> None:
     # Not tmux's -e: a shell that it starts for the command may set PATH anew.
     given = ["env", *(f"{name}={value}" for name, value in settings.items())]
     shell = shlex.join([*given, "bash", "--norc", "--noprofile"])
-    if subprocess.run(["unshare", "-n", "true"], capture_output=True, check=False).returncode == 0:
+    if can_unshare():
         inside = f"ip link set lo up; exec {shell}"
         shell = shlex.join(["unshare", "-n", "bash", "-c", inside])
-    tmux(
-        "new-session",
-        "-d",
-        "-s",
-        SESSION,
-        "-c",
-        str(learner),
-        "-x",
-        str(tour.columns),
-        "-y",
-        str(tour.rows),
-        shell,
-    )
+    size = ["-x", str(tour.columns), "-y", str(tour.rows)]
+    tmux("new-session", "-d", "-s", SESSION, "-c", str(learner), *size, shell)
     screen_with(re.compile(AT_PROMPT), moving=False)
+
+
+def can_unshare() -> bool:
+    """Return whether a process may be started without a network."""
+    tried = subprocess.run(["unshare", "-n", "true"], capture_output=True, check=False)
+    return tried.returncode == 0
 
 
 def play(step: Step, learner: Path) -> str:
