@@ -4,7 +4,7 @@ Each exercise's solution is run as it is until it calls `trainer.train()`. Then 
 goes on as under `tutor run` (checkpoints, reports and all), or a loop by hand over the same model,
 batches, loss and optimizer does: forward, backward, clip, step. Each in a process of its own, in
 turns; the first step is left out of the time. Tokens are those that go through the model, padding
-included. The loss by hand is the model's own; that of DPO is trl's, for both.
+included. The loss by hand is the model's own; that of DPO is written out here.
 
 Exercises with a loop of their own (week3/pretrain_tiny, week5/adapters) are bare already.
 Needs the models (`tutor setup`); nothing else should run on the machine.
@@ -16,7 +16,6 @@ import argparse
 import contextlib
 import inspect
 import json
-import os
 import resource
 import runpy
 import statistics
@@ -26,9 +25,8 @@ import tempfile
 import time
 from typing import Any
 
-from exercises import protocol
+from exercises import protocol, sandbox
 from exercises.spec import find_one
-from tutor.base import assets
 
 EXERCISES = ("week2/finetune_bert", "week5/lora", "week5/qlora", "week8/sft", "week8/dpo")
 HOW = ("trainer", "bare")
@@ -67,9 +65,7 @@ def _in_a_process(exercise: str, how: str, steps: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         ended = subprocess.run(
             [sys.executable, __file__, exercise, "--one", how, "--steps", str(steps)],
-            env=os.environ
-            | assets.OFFLINE
-            | {"OMP_WAIT_POLICY": "PASSIVE", protocol.RUN_DIR: folder},
+            env=sandbox.environment({protocol.RUN_DIR: folder}),
             capture_output=True,
             text=True,
         )
@@ -111,7 +107,7 @@ def _bare(trainer: Any, steps: int, clock: _Clock) -> None:
 
     model, arguments = trainer.model, trainer.args
     trained = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=arguments.learning_rate)
+    optimizer = trainer.create_optimizer()
     batches = _forever(trainer)
     takes = set(inspect.signature(_innermost(model).forward).parameters)
     preferences = type(trainer).__name__ == "DPOTrainer"
@@ -120,7 +116,7 @@ def _bare(trainer: Any, steps: int, clock: _Clock) -> None:
         for _ in range(arguments.gradient_accumulation_steps):
             batch = next(batches)
             if preferences:
-                loss = trainer.compute_loss(model, batch)
+                loss = _dpo_loss(model, batch, trainer.beta)
             else:
                 loss = model(**{name: batch[name] for name in batch if name in takes}).loss
             (loss / arguments.gradient_accumulation_steps).backward()
@@ -128,6 +124,24 @@ def _bare(trainer: Any, steps: int, clock: _Clock) -> None:
         optimizer.step()
         optimizer.zero_grad()
         clock.tick()
+
+
+def _dpo_loss(model: Any, batch: dict[str, Any], beta: float) -> Any:
+    """Equation 7 of Rafailov et al. 2023. batch: the chosen rows, then the rejected ones."""
+    import torch
+
+    def log_probs() -> Any:
+        logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+        of_tokens = -torch.nn.functional.cross_entropy(
+            logits[:, :-1].transpose(1, 2).float(), batch["input_ids"][:, 1:], reduction="none"
+        )
+        return (of_tokens * batch["completion_mask"][:, 1:]).sum(1)
+
+    policy = log_probs()
+    with torch.no_grad(), model.disable_adapter():
+        reference = log_probs()
+    chosen, rejected = (policy - reference).chunk(2)
+    return -torch.nn.functional.logsigmoid(beta * (chosen - rejected)).mean()
 
 
 def _forever(trainer: Any) -> Any:

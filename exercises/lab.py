@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 import os
 import shutil
@@ -43,6 +44,9 @@ ENCODER_ON_HUB = "google-bert/bert-base-uncased"
 
 # A script's own process knows the learner's language from the tutor that started it.
 use_language(os.environ.get(protocol.LANGUAGE, "auto"))
+
+# It advises a package that fetches compiled code from the hub. Without it, 4 bits are as right.
+logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 
 
 def run_dir() -> Path:

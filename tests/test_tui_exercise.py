@@ -165,7 +165,9 @@ def test_a_job_shows_steps_loss_and_lines(home: Path, monkeypatch: pytest.Monkey
         go_on.wait(20)
         return jobs.JobResult(exercise.id, "0" * 64, "finished", "", 12.0, 900.0, str(run_dir))
 
+    grader = Grader(_report(exercise), hold=True)
     monkeypatch.setattr(jobs, "run_job", run_job)
+    monkeypatch.setattr(grading, "grade", grader)
 
     async def run() -> None:
         async with running() as (app, pilot):
@@ -179,6 +181,11 @@ def test_a_job_shows_steps_loss_and_lines(home: Path, monkeypatch: pytest.Monkey
             assert app.study.page.busy
             go_on.set()
             await until(pilot, lambda: "✓ Finished" in screen_text(app))
+            await pilot.press("c")
+            await until(pilot, lambda: grader.calls == 1)
+            assert "20/40" in screen_text(app)  # the curve stays while the run is graded
+            await pilot.press("escape")
+            await until(pilot, lambda: not app.study.page.busy)
 
     asyncio.run(run())
 

@@ -234,8 +234,6 @@ class ExercisePane(Vertical):
             self._say(say("Still at work; Esc stops it.", "正在进行；按 Esc 停止。"))
             return
         done = self._work = bench.Work(kind)
-        for run_view in self.query(RunView):
-            run_view.begin()
         if kind == "check":
             await self.query_one(Results).wait()
         self._look_at(view)

@@ -33,28 +33,23 @@ class RunView(Vertical):
     def on_mount(self) -> None:
         self.retell()
 
-    def begin(self) -> None:
-        """Forget the run before."""
-        self._losses.clear()
-        self._step, self._ending = None, Content("")
-        self.query_one(Log).clear()
-        self._draw()
-
     def take(self, events: Iterable[Any]) -> None:
         """Draw what has happened since the last time."""
         from exercises import jobs
 
-        lines = []
+        lines: list[str] = []
         for event in events:
             match event:
+                case jobs.Started():
+                    self._begin()
+                    lines = [say("resuming the interrupted run", "继续上次中断的运行")]
+                    lines *= event.resumed
                 case jobs.Step():
                     self._step = event
                     if event.loss is not None:
                         self._losses.append(event.loss)
                 case jobs.Line() | jobs.Waiting():
                     lines.append(event.text)
-                case jobs.Started(resumed=True):
-                    lines.append(say("resuming the interrupted run", "继续上次中断的运行"))
         if lines:
             self.query_one(Log).write_lines(lines)
         self._draw()
@@ -73,6 +68,12 @@ class RunView(Vertical):
         else:
             self._ending = Content.assemble(("✗ ", "$text-error"), result.message)
         self._draw()
+
+    def _begin(self) -> None:
+        """Forget the run before."""
+        self._losses.clear()
+        self._step, self._ending = None, Content("")
+        self.query_one(Log).clear()
 
     def retell(self) -> None:
         self._draw()
