@@ -346,6 +346,12 @@ def test_only_marks_with_a_source_become_links() -> None:
     )
 
 
+def test_two_low_lines_in_a_quotation_are_not_bold() -> None:
+    assert _linked("“__init__ calls” `__call__`\n\n```\n__len__\n```", {}) == (
+        "“\\_\\_init\\_\\_ calls” `__call__`\n\n```\n__len__\n```"
+    )
+
+
 def test_what_is_typed_while_the_page_opens_is_the_question(ready: pytest.MonkeyPatch) -> None:
     script = Script()
     ready.setattr(loop, "ask", script)

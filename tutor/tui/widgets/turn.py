@@ -21,6 +21,7 @@ from tutor.tui.widgets.link_row import LinkRow
 
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 MARK = re.compile(r"\[(\d{1,2})\](?!\()")
+CODE_OR_DUNDER = re.compile(r"(`+[^`]*`+)|__")
 
 
 @dataclass(frozen=True)
@@ -230,5 +231,6 @@ def _observed(event: events.Observation) -> str:
 
 
 def _linked(text: str, cited: dict[int, Passage]) -> str:
-    """Turn the marks that name a source into links to it."""
+    """Turn the marks that name a source into links to it; a quoted __init__ is not bold."""
+    text = CODE_OR_DUNDER.sub(lambda m: m[1] or r"\_\_", text)
     return MARK.sub(lambda m: rf"[\[{m[1]}\]](cite:{m[1]})" if int(m[1]) in cited else m[0], text)
