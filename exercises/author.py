@@ -1,6 +1,6 @@
 """The author's check: proof that an exercise can be passed, and only by doing what it asks.
 
-- starter.py fails every criterion, each with a message of its own
+- starter.en.py fails every criterion, each with a message of its own; starter.zh.py is the same code
 - solution.py passes them all
 - each variants/*.py, a solution in another style, passes them too
 - each wrong/*.py, a patch of the solution (exercises/patched.py) or a whole file, is caught by the
@@ -12,12 +12,14 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 
 from exercises import jobs, patched, tiers
@@ -25,16 +27,20 @@ from exercises.grade import grade, grade_together, missing_assets
 from exercises.report import Report
 from exercises.spec import Exercise
 from tutor.base import home
-from tutor.base.i18n import Bilingual
+from tutor.base.i18n import Bilingual, Language
 from tutor.base.settings import Settings
 
-FILES = {"exercise.toml", "task.en.md", "task.zh.md", "starter.py", "solution.py",
-         "test_criteria.py", "hints.toml"}  # fmt: skip
+FILES = {"exercise.toml", "task.en.md", "task.zh.md", "starter.en.py", "starter.zh.py",
+         "solution.py", "test_criteria.py", "hints.toml"}  # fmt: skip
 OPTIONAL = {"__init__.py"}
 LEAST_HINTS = 3
 LINE_OF_NOTE = 20
 """Shorter lines of a solution ("return x", "import torch") give nothing away."""
 CAUGHT_BY = re.compile(r"#\s*caught by:\s*(\w+)")
+CELL = re.compile(r"^# %%.*$", re.MULTILINE)
+MARKDOWN = re.compile(r"^# %% \[markdown\]\n((?:#.*\n)+)", re.MULTILINE)
+CJK = re.compile("[\u4e00-\u9fff]")
+LANGUAGES: tuple[Language, ...] = ("en", "zh")
 FAST = "# fast"
 """A wrong submission with this line fails within seconds, also where the exercise has a job."""
 
@@ -152,7 +158,7 @@ class _Try:
 
 def _tries(attempt: _Attempt, times: int) -> Iterator[_Try]:
     exercise = attempt.exercise
-    yield _Try("starter", exercise.folder / "starter.py", starter_problem)
+    yield _Try("starter", exercise.starter("en"), starter_problem)
     yield _Try("solution", exercise.folder / "solution.py", solution_problem, times)
     for path in sorted((exercise.folder / "variants").glob("*.py")):
         yield _Try(f"variants/{path.name}", path, solution_problem)
@@ -319,7 +325,8 @@ def _not_passed(report: Report) -> str:
 
 
 def _static(exercise: Exercise) -> Iterator[Finding]:
-    checks = {"files": _files, "languages": _languages, "hints": _hints, "criteria": _criteria}
+    checks = {"files": _files, "languages": _languages, "starters": _starters, "hints": _hints,
+              "criteria": _criteria}  # fmt: skip
     for what, find in checks.items():
         yield Finding(exercise.id, what, "; ".join(find(exercise)))
 
@@ -350,15 +357,54 @@ def _languages(exercise: Exercise) -> Iterator[str]:
     for name, text in texts.items():
         if not text.en.strip():
             yield f"{name}: no English"
-        if not re.search("[\u4e00-\u9fff]", text.zh):
+        if not CJK.search(text.zh):
             yield f"{name}: no Chinese"
+
+
+def _starters(exercise: Exercise) -> Iterator[str]:
+    """Both are the same code; cells, docstrings and the words of a gap are in Chinese in the one."""
+    if not all(exercise.starter(lang).exists() for lang in LANGUAGES):
+        return  # `files` says so
+    english, chinese = (exercise.starter(lang).read_text("utf-8") for lang in LANGUAGES)
+    for one, other in zip_longest(_code(english), _code(chinese), fillvalue="nothing"):
+        if one != other:
+            yield f"starter.zh.py is other code: {other!r} for {one!r}"
+            return
+    if len(CELL.findall(english)) != len(CELL.findall(chinese)):
+        yield "starter.zh.py has other cells"
+    yield from (
+        f"starter.zh.py, no Chinese: {text!r}" for text in _prose(chinese) if not CJK.search(text)
+    )
+
+
+def _code(source: str) -> list[str]:
+    """Return the lines of a starter's code, without what is prose."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        match node:
+            case ast.Expr(value=ast.Constant(value=str()) as said):
+                said.value = ""
+            case ast.Call(func=ast.Name(id="NotImplementedError")):
+                node.args = []
+    return ast.unparse(tree).splitlines()
+
+
+def _prose(source: str) -> Iterator[str]:
+    """Yield a starter's Markdown cells, docstrings (a constant's too) and words of gaps."""
+    yield from MARKDOWN.findall(source)
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Expr(value=ast.Constant(value=str(said))):
+                yield said
+            case ast.Call(func=ast.Name(id="NotImplementedError")):
+                yield from map(ast.unparse, node.args)
 
 
 def _hints(exercise: Exercise) -> Iterator[str]:
     hints = exercise.hints()
     if len(hints) < LEAST_HINTS:
         yield f"{len(hints)} hints; at least {LEAST_HINTS}"
-    given = set(_lines(exercise.folder / "starter.py"))
+    given = set(_lines(exercise.starter("en")))
     telling = [line for line in _lines(exercise.folder / "solution.py") if line not in given]
     for line in telling:
         if hints and line in hints[0].en + "\n" + hints[0].zh:

@@ -2,7 +2,7 @@
 
 exercise.toml           title, minutes, limits, the assets it needs, its criteria
 task.en.md, task.zh.md  what to do
-starter.py              percent-format cells that the learner fills in
+starter.en.py, .zh.py   percent-format cells that the learner fills in: the same code in both
 solution.py             one right way, never shown before it is asked for
 test_criteria.py        one pytest function `test_<criterion id>` for each criterion
 hints.toml              the hint ladder, from a nudge to nearly the answer
@@ -106,6 +106,9 @@ class Exercise:
 
     def task(self, lang: Language) -> str:
         return (self.folder / f"task.{lang}.md").read_text("utf-8")
+
+    def starter(self, lang: Language) -> Path:
+        return self.folder / f"starter.{lang}.py"
 
     def hints(self) -> tuple[Bilingual, ...]:
         data = tomllib.loads((self.folder / "hints.toml").read_text("utf-8"))

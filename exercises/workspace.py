@@ -58,7 +58,7 @@ def open_exercise(exercise: Exercise, settings: Settings, notebook: bool = False
     script = folder / f"{exercise.name}.py"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _put(script, (exercise.folder / "starter.py").read_bytes())
+        _put(script, exercise.starter(language()).read_bytes())
         _put(folder / "TASK.md", exercise.task(language()).encode())
         if not notebook:
             return script
@@ -82,7 +82,7 @@ def submission(exercise: Exercise, settings: Settings) -> Submission:
         return Submission(_converted(notebook), "notebook", notebook)
     if script.exists():
         return Submission(script, "script", script)
-    starter = exercise.folder / "starter.py"
+    starter = exercise.starter(language())
     return Submission(starter, "starter", starter)
 
 

@@ -98,7 +98,7 @@ def test_the_ladder_is_climbed_one_hint_a_question(record: Progress) -> None:
 def test_the_solution_is_never_quoted(record: Progress) -> None:
     exercise = find_one("week5/lora_from_scratch")
     lines = (exercise.folder / "solution.py").read_text("utf-8").splitlines()
-    starter = (exercise.folder / "starter.py").read_text("utf-8")
+    starter = exercise.starter("en").read_text("utf-8")
     own = {line.strip() for line in lines if len(line.strip()) > 50} - set(starter.split("\n"))
     chat, said = agent.Session(record), ""
     for _ in range(len(exercise.hints()) + 1):

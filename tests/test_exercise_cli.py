@@ -180,12 +180,21 @@ def test_watching_checks_again_when_the_file_changes(root: Path, tmp_path: Path)
 
 def test_dev_check_proves_an_exercise(call, root, capsys) -> None:  # type: ignore[no-untyped-def]
     folder = root / "unit0" / "add"
-    starter = "def add(a, b):\n    raise NotImplementedError(f'{a} and {b}')\n"
+    starter = (
+        "# %% [markdown]\n# {}\n\n# %%\ndef add(a, b):\n    raise NotImplementedError(f'{}')\n"
+    )
+    english = starter.format("# Add", "{a} and {b}")
+    chinese = starter.format("# 相加", "求 {a} 与 {b} 的和")
     wrong = "# caught by: negative\ndef add(a, b):\n    return a + abs(b)\n"
     variant = "# with sum\ndef add(*both):\n    return sum(both)\n"
     tiny_exercise.write(
         folder,
-        {"starter.py": starter, "wrong/absolute.py": wrong, "variants/summed.py": variant},
+        {
+            "starter.en.py": english,
+            "starter.zh.py": chinese,
+            "wrong/absolute.py": wrong,
+            "variants/summed.py": variant,
+        },
     )
     assert call("dev", "check", "unit0/add") == 0, capsys.readouterr().err
     printed = capsys.readouterr()
@@ -201,7 +210,7 @@ def test_dev_check_says_what_is_wrong(call, root, capsys) -> None:  # type: igno
         "wrong/absolute.py": wrong,
         "variants/absolute.py": wrong,
         "notes.txt": "stray",
-        "starter.py": tiny_exercise.SOLUTION,
+        "starter.en.py": tiny_exercise.SOLUTION,
         "hints.toml": '[[hints]]\nen = "Add."\nzh = "Add."\n',
     }
     tiny_exercise.write(root / "unit0" / "add", contents)
@@ -210,6 +219,7 @@ def test_dev_check_says_what_is_wrong(call, root, capsys) -> None:  # type: igno
     findings = {f["what"]: f["problem"] for f in summary["findings"]}
     assert findings["files"] == "stray: notes.txt"
     assert findings["languages"] == "hint 1: no Chinese"
+    assert findings["starters"].startswith("starter.zh.py is other code: ")
     assert findings["hints"].startswith("1 hints")
     assert findings["starter"] == "the starter already passes adds, negative"
     assert findings["solution"] == ""
@@ -217,7 +227,22 @@ def test_dev_check_says_what_is_wrong(call, root, capsys) -> None:  # type: igno
     assert findings["variants/absolute.py"].endswith("negative: add(1, -2) must be -1.")
     counts = {name: summary[name] for name in ("wrong", "caught", "variants", "passed")}
     assert counts == {"wrong": 1, "caught": 0, "variants": 1, "passed": 0}
-    assert summary["problems"] == 6
+    assert summary["problems"] == 7
+
+
+def test_a_starter_in_chinese_says_all_of_it_in_chinese(call, root, capsys) -> None:  # type: ignore[no-untyped-def]
+    starter = '# %% [markdown]\n# {}\n\n# %%\ndef add(a, b):\n    """{}"""\n    raise NotImplementedError("{}")\n'
+    contents = {
+        "starter.en.py": starter.format("Add", "a + b", "add: a + b"),
+        "starter.zh.py": starter.format("相加", "a + b", "add: a + b"),
+    }
+    tiny_exercise.write(root / "unit0" / "add", contents)
+    call("dev", "check", "unit0/add", "--json")
+    (summary,) = json.loads(capsys.readouterr().out)
+    (found,) = [f["problem"] for f in summary["findings"] if f["what"] == "starters"]
+    assert (
+        found == "starter.zh.py, no Chinese: 'a + b'; starter.zh.py, no Chinese: \"'add: a + b'\""
+    )
 
 
 def test_dev_check_fast_leaves_training_out(call, root, capsys) -> None:  # type: ignore[no-untyped-def]

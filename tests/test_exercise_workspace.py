@@ -14,14 +14,16 @@ from exercises import jobs, workspace
 from exercises.spec import Exercise
 from tutor.base import settings
 from tutor.base.errors import MissingError, TutorError
+from tutor.base.i18n import use_language
 from tutor.base.settings import Settings
 
 STARTER = "# %% [markdown]\n# Add\n\n# %%\ndef add(a, b):\n    raise NotImplementedError\n"
+CHINESE = STARTER.replace("# Add", "# 相加")
 
 
 @pytest.fixture
 def exercise(tmp_path: Path) -> Exercise:
-    return tiny_exercise.make(tmp_path, starter__py=STARTER)
+    return tiny_exercise.make(tmp_path, starter__en__py=STARTER, starter__zh__py=CHINESE)
 
 
 @pytest.fixture
@@ -36,11 +38,22 @@ def test_opening_gives_the_starter_and_the_task(exercise: Exercise, mine: Settin
     assert path.with_name("TASK.md").read_text() == "# Add\n"
 
 
+def test_the_starter_is_in_the_learners_language(exercise: Exercise, mine: Settings) -> None:
+    use_language("zh")
+    path = workspace.open_exercise(exercise, mine)
+    assert path.read_text("utf-8") == CHINESE
+    use_language("en")
+    assert workspace.open_exercise(exercise, mine).read_text("utf-8") == STARTER  # untouched
+    path.write_text("mine")
+    use_language("zh")
+    assert workspace.open_exercise(exercise, mine).read_text("utf-8") == "mine"
+
+
 def test_an_edited_file_is_left_alone(exercise: Exercise, mine: Settings) -> None:
     path = workspace.open_exercise(exercise, mine, notebook=True).with_suffix(".py")
     for file in (path, path.with_suffix(".ipynb"), path.with_name("TASK.md")):
         file.write_text("mine")
-    (exercise.folder / "starter.py").write_text("new starter")
+    exercise.starter("en").write_text("new starter")
     workspace.open_exercise(exercise, mine, notebook=True)
     for file in (path, path.with_suffix(".ipynb"), path.with_name("TASK.md")):
         assert file.read_text() == "mine"
@@ -48,7 +61,7 @@ def test_an_edited_file_is_left_alone(exercise: Exercise, mine: Settings) -> Non
 
 def test_an_untouched_file_follows_a_new_starter(exercise: Exercise, mine: Settings) -> None:
     workspace.open_exercise(exercise, mine)
-    (exercise.folder / "starter.py").write_text("new starter")
+    exercise.starter("en").write_text("new starter")
     assert workspace.open_exercise(exercise, mine).read_text() == "new starter"
 
 
@@ -109,7 +122,7 @@ def test_a_broken_notebook_is_said_so(exercise: Exercise, mine: Settings) -> Non
 
 def test_the_starter_stands_in_where_nothing_was_opened(exercise: Exercise, mine: Settings) -> None:
     found = workspace.submission(exercise, mine)
-    assert (found.origin, found.path) == ("starter", exercise.folder / "starter.py")
+    assert (found.origin, found.path) == ("starter", exercise.starter("en"))
     assert not mine.workspace_dir.exists()
 
 

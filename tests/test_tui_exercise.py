@@ -40,8 +40,8 @@ def two_exercises(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         folder.mkdir(parents=True)
         (folder / "exercise.toml").write_text(TOML.format(name=name) + job, "utf-8")
         (folder / "hints.toml").write_text(HINTS, "utf-8")
-        (folder / "starter.py").write_text("# %%\nx = 1\n", "utf-8")
         for lang in ("en", "zh"):
+            (folder / f"starter.{lang}.py").write_text("# %%\nx = 1\n", "utf-8")
             (folder / f"task.{lang}.md").write_text(f"# Task\n\nDo {name}.\n", "utf-8")
     monkeypatch.setattr(spec, "ROOT", tmp_path / "exercises")
     spec.all_exercises.cache_clear()

@@ -89,6 +89,9 @@ zh = "写 a + b。"
 """
 
 
+STARTER = "def add(a, b):\n    raise NotImplementedError\n"
+
+
 def make(
     folder: Path, *, job: bool = False, limits: Limits | None = None, **files: str
 ) -> Exercise:
@@ -102,7 +105,8 @@ def make(
         "task.en.md": "# Add\n",
         "task.zh.md": "# 相加\n",
         "solution.py": JOB_SOLUTION if job else SOLUTION,
-        "starter.py": "def add(a, b):\n    raise NotImplementedError\n",
+        "starter.en.py": STARTER,
+        "starter.zh.py": STARTER,
     } | {name.replace("__", "."): text for name, text in files.items()}
     write(place, contents)
     exercise = _load(place)

@@ -75,17 +75,22 @@ def check_front(text: str) -> None:
     )
 
 
+def _words(text: str) -> int:
+    """Count words; of Chinese, characters."""
+    return len(re.findall(r"[\u4e00-\u9fff]|\w+", text))
+
+
 def sections_of(text: str) -> dict[str, str]:
     """Return the sections by name, all there and none empty."""
     parts = dict(re.findall(r"^## *([^\n]+)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
     sections = {name.strip().lower(): body for name, body in parts.items()}
     wanted = ("data", "training", "quantization", "evaluation", "limits", "files")
-    absent = [name for name in wanted if len(sections.get(name, "").split()) < 3]
+    absent = [name for name in wanted if _words(sections.get(name, "")) < 3]
     assert not absent, say(
         f"sections that are not there, or empty: {', '.join(absent)}",
         f"缺少或内容为空的小节：{', '.join(absent)}",
     )
-    words = len(re.findall(r"[\u4e00-\u9fff]|\w+", sections["limits"]))
+    words = _words(sections["limits"])
     assert words >= 20, say(
         f"{words} words on the limits: who reads the card must know what the model cannot do",
         f"limits 小节只有 {words} 个词：读卡片的人需要知道模型做不到什么",

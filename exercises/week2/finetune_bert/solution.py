@@ -56,7 +56,7 @@ def build_model():
 
 
 def compute_metrics(prediction):
-    """prediction.predictions: logits (n, 2); prediction.label_ids: (n,)."""
+    """Return {"accuracy", "f1"}. predictions: logits (n, 2); label_ids: (n,), 1 is positive."""
     guess, truth = prediction.predictions.argmax(-1), prediction.label_ids
     return {"accuracy": accuracy_score(truth, guess), "f1": f1_score(truth, guess)}
 

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from exercises import lab
 
 OFFSET = 1 - (1 / 32 + 1 / 30) / 2
-"""The outermost probability: between half a step of 16 levels and half a step of 15."""
+"""The outermost probability. Its distance from 1: the mean of half a step of 16 levels and of 15."""
 
 # %% [markdown]
 # ## 1. The levels

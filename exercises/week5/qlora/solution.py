@@ -59,7 +59,7 @@ def base_folder():
 
 
 def load_quantized():
-    """Return the base with every linear layer of its 30 blocks in NF4."""
+    """Return the base with every linear layer of its blocks in NF4."""
     return AutoModelForCausalLM.from_pretrained(
         base_folder(),
         quantization_config=quantization_config(),

@@ -48,7 +48,7 @@ def build_model():
 
 
 def compute_metrics(prediction):
-    """prediction.predictions: logits (n, 2); prediction.label_ids: (n,)."""
+    """Return {"accuracy", "f1"}. predictions: logits (n, 2); label_ids: (n,), 1 is positive."""
     raise NotImplementedError("compute_metrics: accuracy and F1")
 
 

@@ -54,7 +54,7 @@ def base_folder():
 
 
 def load_quantized():
-    """Return the base with every linear layer of its 30 blocks in NF4."""
+    """Return the base with every linear layer of its blocks in NF4."""
     # base_folder() holds it in 16 bits; DEVICE is where it goes: device_map={"": DEVICE}.
     raise NotImplementedError("load_quantized: from_pretrained with the quantization")
 
