@@ -30,7 +30,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Step:
-    """One turn and what the program answered; the last turn has no observation."""
+    """One turn and what the program answered; a turn that ends the loop has no observation."""
 
     turn: Turn
     observation: str | None = None

@@ -30,7 +30,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Step:
-    """One turn and what the program answered; the last turn has no observation."""
+    """One turn and what the program answered; a turn that ends the loop has no observation."""
 
     turn: Turn
     observation: str | None = None
@@ -93,8 +93,8 @@ def parse(text: str) -> Turn:
 def run_tool(tools: Tools, name: str, action_input: str | None) -> str:
     """Call a tool with the JSON object in action_input ("" and None: no arguments).
 
-    Return its result as text, or a text that begins with "Error:" and says what to do better:
-    for an unknown tool the names that there are, for a tool that raised what it said.
+    Return its result as text, or a text that begins with "Error:" and says what to do better: for
+    an unknown tool the names that there are, for a tool that raised the exception's name and text.
     """
     raise NotImplementedError("run_tool: call it by keyword, or say what was wrong")
 

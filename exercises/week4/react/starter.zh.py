@@ -30,7 +30,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Step:
-    """一轮输出和程序的回应；最后一轮没有观察。"""
+    """一轮输出和程序的回应；结束循环的那一轮没有观察。"""
 
     turn: Turn
     observation: str | None = None
@@ -93,7 +93,7 @@ def run_tool(tools: Tools, name: str, action_input: str | None) -> str:
     """用 action_input 里的 JSON 对象调用一个工具（"" 和 None：没有参数）。
 
     以文本返回它的结果；出错时返回以 "Error:" 开头、说明怎样改正的文本：工具不存在时，
-    给出现有工具的名字；工具抛异常时，给出异常所说的内容。
+    给出现有工具的名字；工具抛异常时，给出异常的名字和内容。
     """
     raise NotImplementedError("run_tool：按关键字调用，或说明错在哪里")
 

@@ -54,7 +54,7 @@ def open_store(folder, encoder="minilm"):
     """Return the collection NAME in the folder, made if it is not there.
 
     It compares by cosine, has no embedding function, sends no telemetry, and bears the encoder's
-    name in its metadata. Raises ValueError where it was made with another encoder.
+    name in its metadata. Raises ValueError, which names it, where it was made with another encoder.
     """
     client = chromadb.PersistentClient(
         path=str(folder), settings=Settings(anonymized_telemetry=False)

@@ -57,7 +57,7 @@ def open_store(folder, encoder="minilm"):
     """返回该文件夹中名为 NAME 的 collection，没有就新建。
 
     它按余弦比较，没有嵌入函数，不发遥测，元数据里记着编码器的名字。
-    如果它是用别的编码器建的，就抛出 ValueError。
+    如果它是用别的编码器建的，就抛出 ValueError，并说出那个编码器的名字。
     """
     raise NotImplementedError("open_store：磁盘上的 collection，按余弦比较")
 

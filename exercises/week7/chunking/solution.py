@@ -40,7 +40,7 @@ def windows(n, size, overlap):
 
     Each has `size` tokens and begins `size - overlap` after the one before it; the last ends at
     n and may be shorter. No window lies wholly within another: for n > overlap there are
-    ceil((n - overlap) / (size - overlap)). None for n = 0.
+    ceil((n - overlap) / (size - overlap)). For n = 0 there is no window.
     Raises ValueError unless 0 <= overlap < size.
     """
     if not 0 <= overlap < size:

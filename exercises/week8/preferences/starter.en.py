@@ -24,7 +24,8 @@ DECIDED = ("first", "second")
 
 # %%
 def load(path: Path | str) -> list[dict]:
-    """Return the judgements of a file, one JSON object a line, in their order.
+    """Return the judgements of a file in their order: one JSON object a line, blank ones left
+    out.
 
     Raises ValueError with the number of the line (from 1) that is no judgement: not a JSON object,
     without the texts prompt, first and second, or with another choice than CHOICES.

@@ -24,7 +24,7 @@ DECIDED = ("first", "second")
 
 # %%
 def load(path: Path | str) -> list[dict]:
-    """按原有顺序返回文件中的各条评判，每行一个 JSON 对象。
+    """按原有顺序返回文件中的各条评判，每行一个 JSON 对象，空行略过。
 
     遇到不是评判的行，抛出带行号（从 1 数起）的 ValueError：不是 JSON 对象，
     prompt、first、second 三段文本不全，或 choice 不在 CHOICES 之中。
