@@ -154,10 +154,11 @@ def _innermost(model: Any) -> Any:
 
 
 class _Clock:
-    """Counts the tokens that go through a model from the end of the first step on."""
+    """Counts the tokens that go through a model from the end of the first step to that of the last:
+    what is evaluated afterwards does not count."""
 
     def __init__(self) -> None:
-        self.tokens = 0
+        self.tokens = self.until_last = 0
         self.began = self.last = 0.0
 
     def count(self, _: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
@@ -168,9 +169,10 @@ class _Clock:
     def tick(self) -> None:
         self.last = time.perf_counter()
         self.began = self.began or self.last
+        self.until_last = self.tokens
 
     def speed(self) -> float:
-        return self.tokens / (self.last - self.began)
+        return self.until_last / (self.last - self.began)
 
     def callback(self) -> Any:
         from transformers import TrainerCallback

@@ -8,7 +8,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from exercises import lab
+from exercises import lab, logits
 from tutor.base.i18n import say
 
 
@@ -28,6 +28,7 @@ class ProgressCallback(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
+        logits.at_once()
         self.began = time.monotonic()
         self.tokens_before = _tokens(state)  # of the run that this one resumes
 
