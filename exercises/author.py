@@ -82,8 +82,8 @@ class Summary:
 
 @dataclass(frozen=True)
 class How:
-    """How to check. fast: leave out what would train. at_once: gradings side by side, where the
-    exercise has no job. times: gradings of the solution and of one wrong submission, whose
+    """How to check. fast: leave out what would train. at_once: gradings side by side, where
+    nothing trains. times: gradings of the solution and of one wrong submission, whose
     reports must be the same."""
 
     fast: bool = False
@@ -115,7 +115,7 @@ def check(
     tries = list(_tries(attempt, how.times))
     alone = [one for one in tries if not attempt.is_quick(one)]
     quick = [one for one in tries if attempt.is_quick(one)]
-    at_once = 1 if exercise.spec.job else how.at_once
+    at_once = how.at_once if how.fast or not exercise.spec.job else 1
     shares = [quick[place::at_once] for place in range(at_once)]
     with ThreadPoolExecutor(at_once) as pool:
         try:
@@ -202,9 +202,11 @@ class _Attempt:
         )
 
     def is_quick(self, one: _Try) -> bool:
-        """Whether one criterion decides, without a run, so that it can be graded with others."""
-        single = self.fast and bool(one.only) and one.times == 1 and hasattr(os, "fork")
-        return single and (self.exercise.spec.job is None or self._is_fast(one))
+        """Whether it can be graded together with others: it needs no run. The solution is graded
+        alone, as a learner's file is."""
+        if not self.fast or one.what == "solution" or one.times > 1 or not hasattr(os, "fork"):
+            return False
+        return self.exercise.spec.job is None or (bool(one.only) and self._is_fast(one))
 
     def together(self, tries: Sequence[_Try]) -> list[Finding]:
         """Grade submissions in one go, without a run of theirs; those that were not caught then

@@ -14,7 +14,7 @@ from exercises.deployment.misbehaving import HOLD_S, ODD, Server
 from exercises.gap import call
 from tutor.base.i18n import say
 
-GUARD_S = 30
+GUARD_S = 15
 """What any scenario may take; only a client that hangs comes near it."""
 
 
