@@ -83,8 +83,8 @@ def grade_together(
     settings: Settings,
     cancel: threading.Event | None = None,
 ) -> list[Report | None]:
-    """Check several submissions, each by the one criterion that is named with it, in much less
-    time than one by one (exercises/together.py). None of them is run as a job: a criterion that
+    """Check several submissions, each by the criterion that is named with it ("": by all), in much
+    less time than one by one (exercises/together.py). None of them is run as a job: a criterion that
     needs a run is not decided. None stands for one that this gave no outcome for: `grade` has to
     look at it alone. Where a process can be forked.
     """

@@ -1,5 +1,5 @@
-"""Week 5's exercises that train: what passes, what is caught, and that training cannot be faked.
-What needs no training is proven by `tutor dev check --fast`, beside these tests."""
+"""Week 5's exercises that train: the solutions pass, and training cannot be faked. What needs no
+training, the wrong submissions among it, is proven by `tutor dev check --fast`, beside these tests."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from exercises import author, jobs
+from exercises.grade import grade
 from exercises.spec import find_one
 from exercises.week5 import proof
-from tutor.base import settings
 
 JOBS = ("week5/lora", "week5/qlora")
 
@@ -29,10 +29,6 @@ def trained(home: Path, kept_home: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
         link.symlink_to((home / "assets").resolve(), target_is_directory=True)
     monkeypatch.setenv("TUTOR_HOME", str(kept_home))
     return kept_home
-
-
-def wrong(reference: str) -> list[str]:
-    return sorted(p.stem for p in (find_one(reference).folder / "wrong").glob("*.py"))
 
 
 def test_full_weights_in_a_run_are_found(tmp_path: Path) -> None:
@@ -86,11 +82,8 @@ def test_half_a_checkpoint_is_none(tmp_path: Path) -> None:
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("reference", JOBS)
 def test_a_trained_solution_passes(trained: Path, smollm2: Path, reference: str) -> None:
-    """The author's whole check: starter, solution with its training, and every wrong submission,
-    those among them that leave training out, copy the initial adapter or train everything."""
     seen: list[jobs.Event] = []
-    findings = list(author.check(find_one(reference), settings.load(), on_event=seen.append))
-    assert not [f for f in findings if f.problem]
-    names = {f.what for f in findings if f.what.startswith("wrong/")}
-    assert names == {f"wrong/{name}.py" for name in wrong(reference)}
+    exercise = find_one(reference)
+    report = grade(exercise, exercise.folder / "solution.py", seen.append, runs=trained)
+    assert report.passed, author.solution_problem(report)
     assert any(isinstance(event, jobs.Step) and event.step == event.steps for event in seen)
