@@ -217,7 +217,7 @@ def test() -> int:
         ("layers", ["-c", "from importlinter.cli import lint_imports_command as c; c()"]),
         ("tests", ["-m", "pytest", "-q", "-n", "2", "--dist", "loadfile"]),
         ("exercises", ["-m", "tutor", "dev", "check", "--fast"]),
-        ("slow tests", ["-m", "pytest", "-q", "-m", "slow"]),
+        ("slow tests", ["-m", "pytest", "-q", "-m", "slow", "--durations=9"]),
     ):
         with step(name):
             if status := subprocess.call([PYTHON, *command], cwd=ROOT):
