@@ -37,11 +37,8 @@ def state(model, text):
 
 
 def conversation(row, answer):
-    return (
-        proof.chat_prompt(proof.base_tokenizer(), row)
-        + row[answer]
-        + proof.base_tokenizer().eos_token
-    )
+    tokenizer = proof.base_tokenizer()
+    return proof.chat_prompt(tokenizer, row) + row[answer] + tokenizer.eos_token
 
 
 def states(model, some, answer):
@@ -117,9 +114,8 @@ def padded(ids, side, pad):
 @torch.no_grad()
 def test_last_token(run):
     trunk = tiny().model
-    pad = (
-        proof.base_tokenizer().eos_token_id
-    )  # as with the base: it ends each turn of the text, too
+    # As with the base: it ends each turn of the text, too.
+    pad = proof.base_tokenizer().eos_token_id
     ids = [[1, 40, pad, 9, 52, pad], [1, 7, pad], [1, 30, 31, pad, 33, 34, 35, 36, pad], [1, 5, 8]]
     for side in ("right", "left"):
         batch, mask = padded(ids, side, pad)
