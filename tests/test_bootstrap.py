@@ -91,7 +91,9 @@ def test_the_exercises_are_proven_after_the_fast_tests(bootstrap, monkeypatch) -
 
     monkeypatch.setattr(bootstrap.subprocess, "call", call)
     assert bootstrap.test() == 1
-    assert ran[-2:] == [["tutor", "dev", "check", "--fast"], ["pytest", "-q", "-m", "slow"]]
+    *_, exercises, slow_tests = ran
+    assert exercises == ["tutor", "dev", "check", "--fast"]
+    assert slow_tests[:4] == ["pytest", "-q", "-m", "slow"]
 
 
 def test_dev_check_needs_no_test_tools_and_gives_its_status(bootstrap, monkeypatch) -> None:
