@@ -17,6 +17,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -83,9 +84,9 @@ def set_up(dev: bool) -> None:
     if done.get(goal):
         return
     if not done.get("installed") or (dev and not done.get("dev")):
-        if not PYTHON.exists():
+        if not runs("-m", "pip", "--version"):  # interrupted, or the system's Python is another now
             with step("Python environment"):
-                venv.create(VENV, with_pip=True)
+                venv.create(VENV, with_pip=True, clear=True)
         install(dev)
         done |= wanted | {"installed": True, "dev": dev or done.get("dev", False)}
         _write_stamp(done)
@@ -101,12 +102,15 @@ def set_up(dev: bool) -> None:
 def install(dev: bool) -> None:
     """Install the packages and fetch the models while llama.cpp compiles beside them."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    wanted = [d for d in project["dependencies"] if not d.startswith(LLAMA)]
-    llama = next(d for d in project["dependencies"] if d.startswith(LLAMA))
+    wanted = list(project["dependencies"])
+    llama = next(d for d in wanted if d.startswith(LLAMA))
     if dev:
         for extra in ("dev", "eval", "qdrant"):
             wanted += project["optional-dependencies"][extra]
-    building = None if llama_installed() else build_llama(flag_sets()[0], llama)
+    building = None
+    if not llama_installed(llama):
+        wanted.remove(llama)
+        building = build_llama(flag_sets()[0], llama)
     try:
         with step("Packages"):
             install_torch([d for d in wanted if d.startswith("torch==")])
@@ -118,7 +122,7 @@ def install(dev: bool) -> None:
                 finish_llama(building, llama)
     finally:
         if building and building.poll() is None:
-            building.terminate()  # interrupted, or another step failed
+            end(building)  # interrupted, or another step failed
 
 
 def download(dev: bool) -> None:
@@ -157,7 +161,17 @@ def build_llama(flags: dict[str, str], requirement: str, fresh: bool = False) ->
             stdout=log,
             stderr=log,
             stdin=subprocess.DEVNULL,
+            start_new_session=True,
         )
+
+
+def end(building: subprocess.Popen) -> None:
+    """End pip with the compilers that it started."""
+    if os.name == "posix":
+        os.killpg(building.pid, signal.SIGTERM)
+    else:
+        building.terminate()
+    building.wait()
 
 
 def finish_llama(building: subprocess.Popen, requirement: str) -> None:
@@ -245,12 +259,17 @@ def pip(*arguments: str) -> None:
     )
 
 
-def llama_installed() -> bool:
-    return not subprocess.call(
-        [PYTHON, "-c", "import importlib.metadata as m; m.version('llama-cpp-python')"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+def llama_installed(requirement: str) -> bool:
+    """Return whether it is there in the version that is pinned."""
+    version = requirement.partition("==")[2]
+    code = f"import importlib.metadata as m; assert m.version({LLAMA!r}) == {version!r}"
+    return runs("-c", code)
+
+
+def runs(*arguments: str) -> bool:
+    """Return whether the environment's Python is there and does this."""
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    return PYTHON.exists() and not subprocess.call([PYTHON, *arguments], **quiet)
 
 
 class step:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import platform
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 
+import psutil
 import pytest
 
 SCRIPT = Path(__file__).parent.parent / "bootstrap.py"
@@ -66,6 +69,46 @@ def test_tests_after_start_install_what_only_they_need(bootstrap) -> None:
     bootstrap.calls.clear()
     bootstrap.set_up(dev=True)
     assert "install" in bootstrap.calls
+
+
+def test_an_environment_that_was_broken_off_is_made_anew(bootstrap, monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(bootstrap, "PYTHON", _program(tmp_path, "exit 1"))  # it has no pip
+    bootstrap.set_up(dev=False)
+    assert bootstrap.calls == ["venv", "install", "probe", "tutor"]
+    monkeypatch.setattr(bootstrap, "PYTHON", _program(tmp_path, "exit 0"))
+    monkeypatch.setattr(bootstrap, "_hash", lambda _: "another")
+    bootstrap.calls.clear()
+    bootstrap.set_up(dev=False)
+    assert bootstrap.calls == ["install", "probe", "tutor"]
+
+
+def test_llama_counts_as_installed_in_the_pinned_version_only(bootstrap, monkeypatch) -> None:
+    monkeypatch.setattr(bootstrap, "PYTHON", Path(sys.executable))
+    version = importlib.metadata.version("llama-cpp-python")
+    assert bootstrap.llama_installed(f"llama-cpp-python[server]=={version}")
+    assert not bootstrap.llama_installed("llama-cpp-python[server]==0.0.1")
+
+
+def test_a_build_is_ended_with_its_compilers(bootstrap, monkeypatch, tmp_path) -> None:
+    pid = tmp_path / "pid"
+    compiling = _program(tmp_path, f"sleep 60 & echo $! > {pid}.part; mv {pid}.part {pid}; wait")
+    for name, value in {"PYTHON": compiling, "WHEELS": tmp_path / "wheels",
+                        "LOG": tmp_path / "log"}.items():  # fmt: skip
+        monkeypatch.setattr(bootstrap, name, value)
+    building = bootstrap.build_llama({}, "llama-cpp-python")
+    while not pid.exists():
+        time.sleep(0.01)
+    compiler = psutil.Process(int(pid.read_text()))
+    bootstrap.end(building)
+    psutil.wait_procs([compiler], timeout=10)
+    assert not compiler.is_running() or compiler.status() == psutil.STATUS_ZOMBIE
+
+
+def _program(folder: Path, commands: str) -> Path:
+    path = folder / "program"
+    path.write_text(f"#!/bin/sh\n{commands}\n")
+    path.chmod(0o755)
+    return path
 
 
 @pytest.mark.skipif(platform.system() != "Linux", reason="the switches are for GCC on Linux")
