@@ -4,7 +4,8 @@
 - solution.py passes them all
 - each variants/*.py, a solution in another style, passes them too
 - each wrong/*.py, a patch of the solution (exercises/patched.py) or a whole file, is caught by the
-  criterion that its first line names
+  criterion that its first line names; by its words, not by a time limit or a crash, unless the line
+  says that it ends the process: `# caught by: <criterion> (ends)`
 - a tier (exercises/tiers.py) that this machine cannot run is skipped, with the reason
 - texts in both languages, at least three hints, the first of which gives no line of the solution
   away, no stray file
@@ -17,7 +18,6 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
@@ -36,7 +36,7 @@ OPTIONAL = {"__init__.py"}
 LEAST_HINTS = 3
 LINE_OF_NOTE = 20
 """Shorter lines of a solution ("return x", "import torch") give nothing away."""
-CAUGHT_BY = re.compile(r"#\s*caught by:\s*(\w+)")
+CAUGHT_BY = re.compile(r"#\s*caught by:\s*(\w+)( \(ends\))?")
 CELL = re.compile(r"^# %%.*$", re.MULTILINE)
 MARKDOWN = re.compile(r"^# %% \[markdown\]\n((?:#.*\n)+)", re.MULTILINE)
 CJK = re.compile("[\u4e00-\u9fff]")
@@ -82,12 +82,10 @@ class Summary:
 
 @dataclass(frozen=True)
 class How:
-    """How to check. fast: leave out what would train. at_once: gradings side by side, where
-    nothing trains. times: gradings of the solution and of one wrong submission, whose
-    reports must be the same."""
+    """How to check. fast: leave out what would train. times: gradings of the solution and of one
+    wrong submission, whose reports must be the same."""
 
     fast: bool = False
-    at_once: int = 1
     times: int = 1
 
 
@@ -96,8 +94,9 @@ def check(
     settings: Settings,
     how: How | None = None,
     on_event: jobs.OnEvent | None = None,
+    cancel: threading.Event | None = None,
 ) -> Iterator[Finding]:
-    """Yield the findings one after another, the quick ones first.
+    """Yield the findings one after another. cancel: set from another thread to end it.
 
     Finished runs are kept in TUTOR_HOME/cache/dev by their source, and are not run again.
     """
@@ -110,20 +109,13 @@ def check(
         yield Finding(exercise.id, "assets", missing)
         return
     runs = home.home() / "cache" / "dev" / exercise.unit / exercise.name
-    cancel = threading.Event()
-    attempt = _Attempt(exercise, settings, how.fast, runs, on_event, cancel)
+    attempt = _Attempt(exercise, settings, how.fast, runs, on_event, cancel or threading.Event())
     tries = list(_tries(attempt, how.times))
-    alone = [one for one in tries if not attempt.is_quick(one)]
-    quick = [one for one in tries if attempt.is_quick(one)]
-    at_once = how.at_once if how.fast or not exercise.spec.job else 1
-    shares = [quick[place::at_once] for place in range(at_once)]
-    with ThreadPoolExecutor(at_once) as pool:
-        try:
-            yield from pool.map(attempt, alone)
-            for found in pool.map(attempt.together, filter(None, shares)):
-                yield from found
-        finally:
-            cancel.set()  # interrupted: those that are going on end at once
+    for one in tries:
+        if not attempt.is_quick(one) and not attempt.cancel.is_set():
+            yield attempt(one)
+    if quick := [one for one in tries if attempt.is_quick(one)]:
+        yield from attempt.together(quick)
 
 
 def summarize(exercise: Exercise, findings: Iterable[Finding]) -> Summary:
@@ -216,6 +208,8 @@ class _Attempt:
         for one, report in zip(
             tries, grade_together(self.exercise, asked, self.settings, self.cancel), strict=True
         ):
+            if self.cancel.is_set():
+                break
             if report is None or one.judge(report):
                 found.append(self(one))
             else:
@@ -287,7 +281,7 @@ def solution_problem(report: Report) -> str:
 
 def wrong_problem(exercise: Exercise, path: Path) -> Callable[[Report], str]:
     """Return the judge of a wrong submission: the criterion that it names must catch it."""
-    named = caught_by(path)
+    named, ends = caught_by(path), ends_process(path)
 
     def judge(report: Report) -> str:
         if not named:
@@ -297,6 +291,8 @@ def wrong_problem(exercise: Exercise, path: Path) -> Callable[[Report], str]:
             return f"{exercise.id} has no criterion {named}"
         if results[named].outcome != "failed":
             return f"{named} did not catch it: {_not_passed(report) or 'it passes'}"
+        if results[named].decided == ends:
+            return f"{named} {'decided' if ends else 'did not decide'}: {results[named].message}"
         return ""
 
     return judge
@@ -319,6 +315,12 @@ def caught_by(path: Path) -> str:
     """Return the criterion that a wrong submission names in its first line, or ""."""
     named = CAUGHT_BY.match(path.read_text("utf-8"))
     return named[1] if named else ""
+
+
+def ends_process(path: Path) -> bool:
+    """Whether its first line says that it ends the process, or goes on until the time limit."""
+    named = CAUGHT_BY.match(path.read_text("utf-8"))
+    return bool(named and named[2])
 
 
 def _not_passed(report: Report) -> str:

@@ -144,7 +144,7 @@ def _run_criteria(
         with results.open("w+b") as written:
             ended = sandbox.run(
                 _command(exercise, private, only),
-                limits=tiers.widened(exercise.spec.check, tiers.chosen(exercise, settings)),
+                limits=tiers.widened(exercise.spec.check, exercise, settings),
                 cwd=cwd,
                 env=tiers.environment(exercise, settings, _variables(submission, results, run)),
                 cancel=cancel,
@@ -206,7 +206,7 @@ def _report(
     source: str,
     seconds: float,
 ) -> Report:
-    ending, message = _ending(exercise, ended, record)
+    ending, message = _ending(ended, record)
     results = tuple(_result(c, record, message) for c in exercise.spec.criteria)
     output = ended.output
     if run and not run.finished and ending == "finished":
@@ -214,11 +214,11 @@ def _report(
     return Report(exercise.id, ending, results, round(seconds, 3), message, output, source)
 
 
-def _ending(exercise: Exercise, ended: sandbox.Ended, record: _Record) -> tuple[Ending, str]:
+def _ending(ended: sandbox.Ended, record: _Record) -> tuple[Ending, str]:
     if record.complete:
         return "finished", ""
     if ended.ending != "finished":
-        return ended.ending, jobs.why(ended, exercise.spec.check)
+        return ended.ending, jobs.why(ended)
     return "crashed", say(
         f"your file ended the process itself (exit status {ended.returncode})",
         f"你的文件自行结束了进程（退出码 {ended.returncode}）",
@@ -236,7 +236,9 @@ def _result(criterion: Criterion, record: _Record, message: str) -> Result:
         )  # fmt: skip
     if record.begun == criterion.id:
         text = say(f"While this was checked, {message}", f"检查这一项时：{message}")
-        return Result(criterion.id, title, criterion.points, "failed", text, hint)
+        return Result(
+            criterion.id, title, criterion.points, "failed", text, hint, decided=False
+        )  # fmt: skip
     text = say(f"Not checked: {message}", f"未检查：{message}") if message else say(
         f"Not checked: {CRITERIA} has no working test_{criterion.id}.",
         f"未检查：{CRITERIA} 中没有可运行的 test_{criterion.id}。",

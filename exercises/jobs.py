@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import secrets
 import shutil
 import sys
 import threading
@@ -23,7 +24,7 @@ from filelock import FileLock, Timeout
 
 from exercises import protocol, sandbox, tiers, workspace
 from exercises.report import Ending
-from exercises.spec import Exercise, Job, Limits, Tier
+from exercises.spec import Exercise, Job, Tier
 from tutor.base import home
 from tutor.base.errors import MissingError, TutorError
 from tutor.base.i18n import say
@@ -65,7 +66,7 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Started:
-    """The script starts. resumed: in the folder of a run that was interrupted."""
+    """The script starts. resumed: where an earlier attempt at this source has left something."""
 
     run_dir: str
     resumed: bool
@@ -73,6 +74,13 @@ class Started:
 
 Event = Step | Line | Waiting | Started
 OnEvent = Callable[[Event], None]
+
+
+class _Running(msgspec.Struct, frozen=True):
+    """The run that is going on, for as long as the lock is held. mark: `sandbox.run`'s."""
+
+    run_dir: str
+    mark: str
 
 
 @dataclass(frozen=True)
@@ -86,7 +94,7 @@ class JobResult:
     message: str
     """Why it did not finish."""
     seconds: float
-    """Together with those of the interrupted attempts that it went on from."""
+    """Together with those of an attempt that the learner interrupted or the limit ended."""
     peak_rss_mb: float
     run_dir: str
     artefacts: tuple[str, ...] = ()
@@ -152,17 +160,17 @@ def stop_early(run_dir: Path) -> str:
     try:
         turn.acquire(timeout=0)
     except Timeout:
-        if (run_dir / EVENTS).exists() and not (run_dir / RECORD).exists():
+        if (running := _running()) and running.run_dir == str(run_dir):
             (run_dir / protocol.STOP).touch()
             return say(
-                "Asked to end after this step (a loop of your own asks lab.stop_asked()).",
-                "已请求在当前这一步之后结束（自己写的循环需查询 lab.stop_asked()）。",
+                "Asked to end after this step (a loop of your own must ask lab.stop_asked() itself).",
+                "已请求在当前这一步之后结束（自己写的训练循环需自行调用 lab.stop_asked()）。",
             )
     else:
         turn.release()
     raise TutorError(
         say("No run of this file is going on.", "这个文件没有正在进行的运行。"),
-        say("Begin one: tutor run EXERCISE", "开始运行：tutor run 练习"),
+        say("Begin one: tutor run EXERCISE", "开始运行：tutor run 练习名"),
     )
 
 
@@ -207,22 +215,30 @@ def _run(
     settings: Settings,
     cancel: threading.Event | None,
 ) -> JobResult:
+    if left := _running():  # its tutor was killed; it may be writing still
+        sandbox.end_left(left.mark)
     before = last_result(run_dir)
     earlier = before.seconds if before and before.ending in ("interrupted", "timed_out") else 0
     _make(run_dir)
     for left in (RECORD, protocol.STOP):
         (run_dir / left).unlink(missing_ok=True)
     events = _Events(run_dir / EVENTS, emit)
-    emit(Started(str(run_dir), resumed=any(run_dir.iterdir())))
-    ended = sandbox.run(
-        _command(submission, settings.gpus),
-        limits=tiers.widened(job.limits, tiers.chosen(exercise, settings)),
-        cwd=run_dir,
-        env=tiers.environment(exercise, settings, {protocol.RUN_DIR: str(run_dir)}),
-        on_line=lambda text: emit(Line(text)),
-        on_poll=events.follow,
-        cancel=cancel,
-    )
+    running = _Running(str(run_dir), secrets.token_hex(8))
+    _write(_running_file(), msgspec.json.encode(running))
+    try:
+        emit(Started(str(run_dir), resumed=any(run_dir.iterdir())))
+        ended = sandbox.run(
+            _command(submission, settings.gpus),
+            limits=tiers.widened(job.limits, exercise, settings),
+            cwd=run_dir,
+            env=tiers.environment(exercise, settings, {protocol.RUN_DIR: str(run_dir)}),
+            on_line=lambda text: emit(Line(text)),
+            on_poll=events.follow,
+            cancel=cancel,
+            mark=running.mark,
+        )
+    finally:
+        _running_file().unlink(missing_ok=True)
     there = tuple(name for name in job.artefacts if (run_dir / name).exists())
     ending, message = _ending(ended, job, there, submission)
     result = JobResult(
@@ -250,9 +266,9 @@ def _ending(
     ended: sandbox.Ended, job: Job, there: tuple[str, ...], submission: Path
 ) -> tuple[Ending, str]:
     if ended.ending != "finished":
-        return ended.ending, why(ended, job.limits)
+        return ended.ending, why(ended)
     if ended.returncode:
-        return "crashed", error_line(ended.output, submission) or why(ended, job.limits)
+        return "crashed", error_line(ended.output, submission) or why(ended)
     if missing := [name for name in job.artefacts if name not in there]:
         names = ", ".join(missing)
         return "crashed", say(
@@ -262,9 +278,9 @@ def _ending(
     return "finished", ""
 
 
-def why(ended: sandbox.Ended, limits: Limits) -> str:
+def why(ended: sandbox.Ended) -> str:
     """Say in the learner's language why a process did not finish by itself."""
-    code = ended.returncode
+    code, limits = ended.returncode, ended.limits
     return {
         "finished": say(f"it exited with status {code}", f"它以状态码 {code} 退出"),
         "timed_out": say(
@@ -371,6 +387,17 @@ class Turn:
 
 def _lock() -> FileLock:
     return FileLock(home.home() / "job.lock")
+
+
+def _running_file() -> Path:
+    return home.home() / "job.json"
+
+
+def _running() -> _Running | None:
+    try:
+        return msgspec.json.decode(_running_file().read_bytes(), type=_Running)
+    except (OSError, msgspec.DecodeError):
+        return None
 
 
 def _not_started(exercise: Exercise, submission: Path, run_dir: Path) -> JobResult:

@@ -234,7 +234,10 @@ def checkpointing(every: int = 20, name: str = "") -> dict[str, Any]:
 
 def last_checkpoint(name: str = "") -> str | None:
     """Return the newest whole checkpoint of this run, for Trainer.train(resume_from_checkpoint=…),
-    or None where the run starts anew. name: as in `checkpointing`."""
+    or None where the run starts anew: always so outside `tutor run`, where what lies there may be
+    other code's. name: as in `checkpointing`."""
+    if protocol.RUN_DIR not in os.environ:
+        return None
     found = (_main_dir() / "checkpoints" / name).glob("checkpoint-*/trainer_state.json")
     whole = {int(f.parent.name.split("-")[1]): f.parent for f in found if _is_json(f)}
     return str(whole[max(whole)]) if whole else None
@@ -269,15 +272,6 @@ def stop_asked() -> bool:
     """Return whether the learner asked this run to end with what it has learned (`tutor run
     --stop`); a training loop written by hand then leaves its loop, and saves as it would have."""
     return (_main_dir() / protocol.STOP).exists()
-
-
-def __getattr__(name: str) -> Any:
-    # A class whose base class costs seconds to import: made when it is first asked for.
-    if name == "ProgressCallback":
-        from exercises.lab_callback import ProgressCallback
-
-        return ProgressCallback
-    raise AttributeError(name)
 
 
 def progress() -> TrainerCallback:

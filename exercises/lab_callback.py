@@ -64,8 +64,8 @@ class ProgressCallback(TrainerCallback):
 
 def _diverged(step: int) -> str:
     return say(
-        f"the loss is no number any more at step {step}: take a lower learning rate, a warm-up, or "
-        "look for a division by nothing in the loss",
+        f"the loss is no number any more at step {step}: lower the learning rate, add a warm-up, "
+        "or look for a division by zero in the loss",
         f"第 {step} 步起损失已不是数值：请降低学习率、加入预热，或检查损失里是否除以了零",
     )
 

@@ -31,6 +31,8 @@ class Result:
     hint: str = ""
     figures: dict[str, float] = field(default_factory=dict)
     """What the grader measured, by name, for example {"held_out_loss": 2.1}."""
+    decided: bool = True
+    """False where the process ended while this was checked: failed, but not by the criterion."""
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,8 @@ class Ended:
     """The most resident memory that the whole tree was seen to hold."""
     output: str
     """The end of stdout and stderr together, at most 16 KB."""
+    limits: Limits
+    """Those that it ran under."""
 
 
 def environment(extra: Mapping[str, str], offline: bool = True) -> dict[str, str]:
@@ -134,6 +136,7 @@ def run(
     on_line: Callable[[str], None] | None = None,
     on_poll: Callable[[float], None] | None = None,
     cancel: threading.Event | None = None,
+    mark: str = "",
 ) -> Ended:
     """Run the command until it ends or passes a limit; nothing of it is left when this returns.
 
@@ -142,9 +145,10 @@ def run(
     with the resident memory of the whole tree in MB.
     cancel: set from another thread to end it ("interrupted"). KeyboardInterrupt ends it too and
     is raised again, as is whatever a callback raises.
+    mark: what `end_left` finds the processes by, where this process is killed before it ends them.
     """
     watch = _Watch(limits, cancel or threading.Event())
-    tree = _Tree()
+    tree = _Tree(mark or secrets.token_hex(8))
     process = _start(command, limits, cwd, {**env, MARK: tree.mark})
     tree.root = psutil.Process(process.pid)
     tree.known[process.pid] = tree.root
@@ -175,7 +179,17 @@ def run(
         watch.elapsed(),
         watch.peak / 2**20,
         reader.text(),
+        limits,
     )
+
+
+def end_left(mark: str) -> None:
+    """End what a killed `run` has left. Linux does so itself, but for a command's own children."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if process.environ().get(MARK) == mark:
+                process.kill()
+                process.wait(5)
 
 
 def _start(
@@ -235,8 +249,8 @@ class _Tree:
     """The command's processes: found by their parent, their process group or the mark in their
     environment, so that a child that left its session and outlived its parent is found too."""
 
-    def __init__(self) -> None:
-        self.mark = secrets.token_hex(8)
+    def __init__(self, mark: str) -> None:
+        self.mark = mark
         self.root: psutil.Process | None = None
         self.known: dict[int, psutil.Process] = {}
         self.before = self.seen = set(psutil.pids())

@@ -51,8 +51,9 @@ def told(exercise: Exercise, settings: Settings) -> str:
     return say(f"On the small base: {reasons}.", f"使用小模型：{reasons}。")
 
 
-def widened(limits: Limits, tier: Tier | None) -> Limits:
+def widened(limits: Limits, exercise: Exercise, settings: Settings) -> Limits:
     """Return the limits of a process, with the memory and the time that the tier needs."""
+    tier = chosen(exercise, settings)
     if tier is None:
         return limits
     return replace(

@@ -27,7 +27,7 @@ import msgspec
 
 from exercises import sandbox, tiers
 from exercises.report import Ending
-from exercises.spec import Exercise
+from exercises.spec import Exercise, Limits
 from tutor.base.settings import Settings
 
 HEAVY = {
@@ -60,7 +60,7 @@ def run(
     exercise: Exercise, ones: Sequence[One], settings: Settings, cancel: threading.Event | None
 ) -> list[sandbox.Ended | None]:
     """Run them one after another; return how each ended, None for those that were not reached."""
-    limits = tiers.widened(exercise.spec.check, tiers.chosen(exercise, settings))
+    limits = tiers.widened(exercise.spec.check, exercise, settings)
     plan = Plan(heavy_names(exercise.folder), limits.seconds, list(ones))
     together = replace(
         limits, seconds=limits.seconds * (len(ones) + 1), output_kb=limits.output_kb * len(ones)
@@ -117,7 +117,8 @@ def main(path: str) -> None:
             os.environ.update(one.variables)
             os._exit(pytest.main(one.arguments))
         ending, code = _wait(child, plan.seconds)
-        ended = sandbox.Ended(ending, code, time.monotonic() - began, 0, "")
+        seconds = time.monotonic() - began
+        ended = sandbox.Ended(ending, code, seconds, 0, "", Limits(plan.seconds))
         part = Path(path).with_name("part")
         part.write_bytes(msgspec.json.encode(ended))
         part.replace(part.with_name(str(number)))

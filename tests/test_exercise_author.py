@@ -16,8 +16,8 @@ from tutor.base import settings
 WRONG = {
     "subtracts": "# caught by: adds\ndef add(a, b):\n    return a - b\n",
     "forgets_the_sign": "# caught by: negative\ndef add(a, b):\n    return abs(a) + abs(b)\n",
-    "loops": "# caught by: adds\ndef add(a, b):\n    while True:\n        pass\n",
-    "leaves": "# caught by: adds\nimport os\n\n\ndef add(a, b):\n    os._exit(0)\n",
+    "loops": "# caught by: adds (ends)\ndef add(a, b):\n    while True:\n        pass\n",
+    "leaves": "# caught by: adds (ends)\nimport os\n\n\ndef add(a, b):\n    os._exit(0)\n",
     "ends_the_others": """# caught by: adds
 import os
 import signal
@@ -30,25 +30,27 @@ def add(a, b):
         os.kill(os.getppid(), signal.SIGKILL)
     return 0
 """,
+    "crashes": "# caught by: adds\nimport os\n\n\ndef add(a, b):\n    os.abort()\n",
     "is_right": "# caught by: adds\ndef add(a, b):\n    return a + b\n",
 }
 
 
 @pytest.fixture
 def exercise(tmp_path: Path, home: Path) -> Exercise:
-    made = tiny_exercise.make(tmp_path, limits=Limits(seconds=4))
+    made = tiny_exercise.make(tmp_path, limits=Limits(seconds=10))
     tiny_exercise.write(made.folder / "wrong", {f"{n}.py": text for n, text in WRONG.items()})
     return made
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_each_is_judged_by_itself_whatever_its_neighbours_do(exercise: Exercise) -> None:
-    found = author.check(exercise, settings.load(), author.How(fast=True, at_once=2))
+    found = author.check(exercise, settings.load(), author.How(fast=True))
     problems = {f.what: f.problem for f in found if f.what.startswith("wrong/")}
     assert set(problems) == {f"wrong/{name}.py" for name in WRONG}
     uncaught = {what: text for what, text in problems.items() if text}
-    assert list(uncaught) == ["wrong/is_right.py"]
+    assert set(uncaught) == {"wrong/crashes.py", "wrong/is_right.py"}
     assert "adds did not catch it" in uncaught["wrong/is_right.py"]
+    assert "adds did not decide" in uncaught["wrong/crashes.py"]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -11,6 +11,7 @@ import threading
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import tiny_exercise
 
@@ -206,6 +207,15 @@ def test_the_last_whole_checkpoint_is_gone_on_from(
     assert lab.last_checkpoint() == str(tmp_path / "checkpoints" / "checkpoint-20")
 
 
+def test_outside_a_run_nothing_is_gone_on_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path(lab.checkpointing()["output_dir"]) / "checkpoint-5"
+    tiny_exercise.write(folder, {"trainer_state.json": "{}"})
+    assert lab.last_checkpoint() is None, "the cell may have been changed since"
+
+
 TRAINER = """
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainingArguments
@@ -254,6 +264,7 @@ def test_a_killed_training_goes_on_and_ends_as_an_undisturbed_one(
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )
     at = random.randint(30, 150)
+    print(f"killed at event {at}")  # pytest shows it where this fails
     deadline = time.monotonic() + 120
     events = run_dir / jobs.EVENTS
     while not events.exists() or events.read_bytes().count(b"\n") < at:
@@ -299,6 +310,69 @@ def test_a_run_ends_early_where_it_is_asked_to_and_keeps_what_it_learned(case: C
     assert result.finished and result.stopped_early
     assert 3 <= int((run_dir / "weights.txt").read_text()) < 600
     assert not case.run(again=True).cached, "the wish to stop is not kept for the next run"
+
+
+LOADS = """
+import time
+from exercises import lab
+print("loading", flush=True)
+while not lab.stop_asked():
+    time.sleep(0.05)
+(lab.run_dir() / "weights.txt").write_text("")
+"""
+
+
+def test_a_run_can_be_asked_to_end_before_its_first_step(case: Case) -> None:
+    case.file.write_text(LOADS)
+    run_dir = jobs.run_dir_of(case.runs, case.file)
+    other = run_dir.with_name("of-another-file")
+
+    def ask(event: jobs.Event) -> None:
+        if isinstance(event, jobs.Line):
+            with pytest.raises(TutorError, match="No run"):
+                jobs.stop_early(other)
+            jobs.stop_early(run_dir)
+
+    result = jobs.run_job(case.exercise, case.file, run_dir, ask)
+    assert result.finished and result.stopped_early
+
+
+KILLED = """
+import sys
+from pathlib import Path
+import test_exercise_jobs as tests
+case = tests.Case(Path(sys.argv[1]), tests.LEAVES)
+case.run()
+"""
+LEAVES = """
+import subprocess, sys, time
+from exercises import lab
+if (lab.run_dir() / "child").exists():
+    (lab.run_dir() / "weights.txt").write_text("")
+else:
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)"])
+    (lab.run_dir() / "child").write_text(str(child.pid))
+    lab.report(1, 2)
+    time.sleep(120)
+"""
+
+
+def test_what_a_killed_tutor_has_left_running_is_ended_by_the_next_run(
+    tmp_path: Path, home: Path
+) -> None:
+    case = Case(tmp_path, LEAVES)
+    run_dir = jobs.run_dir_of(case.runs, case.file)
+    runner = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(tmp_path)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    while not (run_dir / jobs.EVENTS).exists():
+        time.sleep(0.02)
+    child = psutil.Process(int((run_dir / "child").read_text()))
+    runner.kill()
+    runner.wait()
+    assert case.run().finished
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
 
 
 DIVERGES = """

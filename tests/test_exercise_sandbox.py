@@ -24,7 +24,7 @@ def run(tmp_path: Path, program: str, **more: object) -> sandbox.Ended:
 
 
 def test_an_exit_status_is_kept(tmp_path: Path) -> None:
-    ended = run(tmp_path, "import sys; print('here'); sys.exit(7)")
+    ended = run(tmp_path, "import sys, time; print('here'); time.sleep(0.3); sys.exit(7)")
     assert (ended.ending, ended.returncode, ended.output) == ("finished", 7, "here\n")
     assert ended.seconds < 10
     assert 1 < ended.peak_rss_mb < 200

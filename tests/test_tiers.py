@@ -54,8 +54,14 @@ def test_runs_on_another_base_are_other_runs(exercise: spec.Exercise, tmp_path: 
     submission = exercise.folder / "solution.py"
     small, large = (jobs.run_dir_of(tmp_path, submission, tier) for tier in (None, LARGE))
     assert large.name == f"{small.name}-gpu"
-    wide = tiers.widened(Limits(seconds=60, memory_mb=4000), LARGE)
-    assert (wide.seconds, wide.memory_mb) == (60, 9000)
+
+
+def test_what_a_process_may_use_is_what_its_tier_needs(exercise: spec.Exercise) -> None:
+    limits = Limits(seconds=60, memory_mb=4000)
+    assert tiers.widened(limits, exercise, Settings()) == limits
+    wide = replace(exercise, spec=replace(exercise.spec, tiers=(replace(LARGE, gpu_gb=0),)))
+    there = tiers.widened(limits, wide, HUB)
+    assert (there.seconds, there.memory_mb) == (60, 9000)
 
 
 def test_a_script_learns_of_its_tier(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import click
 
@@ -28,9 +31,8 @@ def dev() -> None:
     "--jobs",
     "at_once",
     type=click.IntRange(1),
-    default=2,
-    show_default=True,
-    help="Submissions graded side by side. / 同时评分的份数。",
+    show_default="1; 2 with --fast",
+    help="Exercises checked side by side. / 同时检查的练习数。",
 )
 @click.option(
     "--repeat",
@@ -38,17 +40,18 @@ def dev() -> None:
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Grade a solution and a wrong answer so often; the reports must be the same. "
-    "/ 重复评分，报告必须一致。",
+    help="Grade a solution and a wrong answer this many times; the reports must be the same. "
+    "/ 重复评分的次数，各次报告必须一致。",
 )
 @json_option
-def check(reference: str | None, fast: bool, at_once: int, times: int, as_json: bool) -> int:
+def check(reference: str | None, fast: bool, at_once: int | None, times: int, as_json: bool) -> int:
     """Prove that starters fail, solutions pass and wrong answers are caught. / 验证练习本身。"""
     began = time.monotonic()
     found = find(reference) if reference else list(all_exercises())
     settings = base_settings.load()
-    how = author.How(fast, at_once, times)
-    summaries = [_check(exercise, settings, how) for exercise in found]
+    how = author.How(fast, times)
+    # Trainings are timed, and take both cores.
+    summaries = _check_all(found, settings, how, at_once or (2 if fast else 1))
     if as_json:
         emit_json(summaries)
     else:
@@ -56,16 +59,33 @@ def check(reference: str | None, fast: bool, at_once: int, times: int, as_json: 
     return Exit.NOT_PASSED if any(s.problems for s in summaries) else Exit.OK
 
 
-def _check(exercise: Exercise, settings: Settings, how: author.How) -> author.Summary:
-    """Check one exercise and tell of each finding as it comes."""
-    findings = []
-    with Display(exercise.id) as display:
-        for finding in author.check(exercise, settings, how, display):
-            findings.append(finding)
-            seconds = f" {finding.seconds:.1f} s" if finding.seconds else ""
-            mark = "–" if finding.skipped else "✗" if finding.problem else "✓"
-            narrate(f"{mark} {finding.exercise} {finding.what}{seconds}")
-    return author.summarize(exercise, findings)
+def _check_all(
+    exercises: Sequence[Exercise], settings: Settings, how: author.How, at_once: int
+) -> list[author.Summary]:
+    """Check so many at a time, and tell of each finding as it comes."""
+    cancel = threading.Event()
+
+    def check_one(exercise: Exercise) -> author.Summary:
+        with Display(exercise.id) as display:
+            # Two that draw their curves at once would draw over each other.
+            events = display if at_once == 1 else None
+            findings = []
+            for finding in author.check(exercise, settings, how, events, cancel):
+                findings.append(finding)
+                _tell(finding)
+        return author.summarize(exercise, findings)
+
+    with ThreadPoolExecutor(at_once) as pool:
+        try:
+            return list(pool.map(check_one, exercises))
+        finally:
+            cancel.set()  # interrupted: those that are going on end at once
+
+
+def _tell(finding: author.Finding) -> None:
+    seconds = f" {finding.seconds:.1f} s" if finding.seconds else ""
+    mark = "–" if finding.skipped else "✗" if finding.problem else "✓"
+    narrate(f"{mark} {finding.exercise} {finding.what}{seconds}")
 
 
 def _print(summaries: list[author.Summary], seconds: float) -> None:
@@ -77,7 +97,7 @@ def _print(summaries: list[author.Summary], seconds: float) -> None:
     widest = max((len(s.exercise) for s in summaries), default=0)
     table.add_column("")
     table.add_column(say("exercise", "练习"), no_wrap=True, min_width=widest)
-    for name in (say("criteria", "评分项"), say("wrong", "错误"), say("variants", "变体"),
+    for name in (say("criteria", "标准"), say("wrong", "错误"), say("variants", "变体"),
                  say("skip", "跳过"), say("run", "运行"), say("check", "检查"),
                  say("max", "最慢")):  # fmt: skip
         table.add_column(name, justify="right")
@@ -106,9 +126,9 @@ def _sums(summaries: list[author.Summary], seconds: float) -> str:
         f"{count} exercises, {criteria} criteria: {caught} of {wrong} wrong submissions caught, "
         f"{passed} of {variants} variants passed, {skipped} skipped, {problems} problems; "
         f"solutions ran {run:.0f} s and were checked in {checks:.0f} s; {seconds:.0f} s in all",
-        f"{count} 个练习，{criteria} 个评分项：识别错误答案 {caught}/{wrong}，"
+        f"{count} 个练习，{criteria} 个标准：识别错误答案 {caught}/{wrong}，"
         f"变体通过 {passed}/{variants}，跳过 {skipped}，问题 {problems}；"
-        f"参考解答运行 {run:.0f} 秒、检查 {checks:.0f} 秒；总计 {seconds:.0f} 秒",
+        f"参考答案运行 {run:.0f} 秒、检查 {checks:.0f} 秒；总计 {seconds:.0f} 秒",
     )
 
 
