@@ -112,9 +112,10 @@ def build_model(base):
 
 
 def finetune(folder):
-    """Train; write training.json ({"examples", "steps", "data_sha256"}, the last of the json.dumps
-    of the examples) and lineage.json, which `tutor model export` copies into its card; save the
-    adapter in folder / "adapter" last: it stands for a training that is done."""
+    """Train; write training.json ({"examples", "steps", "data_sha256"}: how many examples, how many
+    steps, the sha256 of json.dumps of the examples) and lineage.json, which `tutor model export`
+    copies into its card; save the adapter in folder / "adapter" last: it stands for a training that
+    is done."""
     raise NotImplementedError("finetune: the training")
 
 

@@ -36,7 +36,7 @@ GOLD |= dict.fromkeys(corpus.uncovered()[:4])
 # ## 已给出：以前做过的部分
 #
 # 转成 token 的样本（week5/lora）、回答提示的模型、切成小块的课文（week7/chunking）。
-# `lab.base_file()` 是原始的基础模型，GGUF 格式。
+# `lab.base_file()` 是原始底座，GGUF 格式。
 
 
 # %%
@@ -105,13 +105,13 @@ def training_data():
 
 # %%
 def build_model(base):
-    """返回装上全新 LoRA 适配器的基础模型，每次调用结果相同；其余参数都不训练。"""
-    raise NotImplementedError("build_model：基础模型加适配器")
+    """返回装上全新 LoRA 适配器的底座，每次调用结果相同；其余参数都不训练。"""
+    raise NotImplementedError("build_model：底座加适配器")
 
 
 def finetune(folder):
-    """训练；写出 training.json（{"examples", "steps", "data_sha256"}，最后一项对样本的
-    json.dumps 计算）和 lineage.json（`tutor model export` 会把它抄进自己的模型卡）；
+    """训练；写出 training.json（{"examples", "steps", "data_sha256"}：样本数、步数、
+    样本经 json.dumps 后的 sha256）和 lineage.json（`tutor model export` 会把它抄进自己的模型卡）；
     最后才把适配器存到 folder / "adapter"：有它就表示训练已完成。"""
     raise NotImplementedError("finetune：训练")
 
@@ -124,9 +124,9 @@ def finetune(folder):
 
 # %%
 def export(base, adapter, target):
-    """把适配器（peft 的目录）合并进基础模型（GGUF 文件），写成 F16 GGUF：
-    W + alpha / r × B A，从反量化的权重出发，用 float32 计算；分词器和模板与基础模型相同。"""
-    raise NotImplementedError("export：适配器合并进基础模型，写成 F16")
+    """把适配器（peft 的目录）合并进底座（GGUF 文件），写成 F16 GGUF：
+    W + alpha / r × B A，从反量化的权重出发，用 float32 计算；分词器和模板与底座相同。"""
+    raise NotImplementedError("export：适配器合并进底座，写成 F16")
 
 
 # %% [markdown]

@@ -64,7 +64,7 @@ def weighted(weight, importance):
 
     importance: (columns,), not negative; the mean squares of `collect`. Tried are the plain scale
     times 0.7 to 1.2, and for the codes that each gives the scale that fits them best,
-    sum(i w c) / sum(i c^2).
+    sum(i w c) / sum(i c^2): i the importance, w the weight, c the code.
     """
     raise NotImplementedError("weighted: try scales, refit, keep what is better")
 

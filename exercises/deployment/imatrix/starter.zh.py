@@ -60,7 +60,8 @@ def weighted(weight, importance):
     """为每块选一个系数，使 sum(重要性 × (权重 - 系数 × 编码)²) 较小：绝不大于 `plain` 的。
 
     importance：(列,)，非负；即 `collect` 得到的均方。试的是普通系数的 0.7 到 1.2 倍，
-    并为各自得到的编码取最合适的系数 sum(i w c) / sum(i c²)。
+    并为各自得到的编码取最合适的系数
+    sum(i w c) / sum(i c²)：i 是重要性，w 是权重，c 是编码。
     """
     raise NotImplementedError("weighted：试若干系数，重新求系数，保留较好的")
 

@@ -57,7 +57,7 @@ def train_epoch(
 ) -> float:
     """在 train 模式下，对 data 的每个批次让优化器走一步。
 
-    返回这一轮按样本（而不是按批次）平均的交叉熵，单位为奈特。
+    返回这一轮按样本（而不是按批次）平均的交叉熵，单位为 nat（用自然对数）。
     """
     raise NotImplementedError("train_epoch：前向、算损失、清梯度、反向、更新")
 

@@ -36,7 +36,7 @@ def collate(
     tokenizer: PreTrainedTokenizerBase, examples: list[dict[str, list[int]]]
 ) -> dict[str, torch.Tensor]:
     """返回一个批次：张量形状为 (n, 最长句的长度)，在右侧填充。
-    填充既不被注意，也不参与学习。"""
+    填充既不参与注意力，也不计入损失。"""
     raise NotImplementedError("collate：三个张量，各有各的填充值")
 
 

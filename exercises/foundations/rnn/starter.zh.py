@@ -102,7 +102,7 @@ def train_epoch(
 
 
 def cross_entropy(model: nn.Module, ids: torch.Tensor) -> float:
-    """返回 ids[1:] 的平均交叉熵，单位为奈特/字符，每个字符都由它之前的全部字符来预测。"""
+    """返回 ids[1:] 的平均交叉熵，单位为 nat/字符，每个字符都由它之前的全部字符来预测。"""
     raise NotImplementedError("cross_entropy：由前面的字符预测每个字符")
 
 

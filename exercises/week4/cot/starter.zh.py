@@ -145,7 +145,7 @@ def compare(model: Model, problems: Sequence[Problem], shots: Sequence[Problem])
 # %% [markdown]
 # ## 试一试
 #
-# 先用一个替身，它只有写下步骤才会算；想试的话，再换真实模型。
+# 先用一个替身：提示要求写步骤时，它答对得多一些；想试的话，再换真实模型。
 
 
 # %%

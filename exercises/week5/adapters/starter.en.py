@@ -77,7 +77,8 @@ def build(method: str, base: nn.Module) -> nn.Module:
 def train(model: nn.Module, batches: list, learning_rate: float) -> torch.optim.Optimizer:
     """Take one step of AdamW for each batch, on the trainable parameters. Return the optimizer.
 
-    lab.report(step, steps, loss) after each. The last step's gradients stay on the parameters, to be measured.
+    Call lab.report(step, steps, loss) after each. The last step's gradients stay on the
+    parameters, to be measured.
     """
     raise NotImplementedError("train: AdamW on what is trainable, a step for each batch")
 

@@ -55,7 +55,7 @@ def build_model(base):
 
 # %%
 def training_arguments():
-    # lab.checkpointing() says where and how often to save; it wants less than your steps.
+    # lab.checkpointing() says where and how often to save; `every` must be below your steps.
     raise NotImplementedError("training_arguments: batch, epochs, learning rate, checkpoints")
 
 

@@ -49,7 +49,7 @@ def lora_config():
 
 def dpo_config():
     # trl's defaults are for a GPU: gradient_checkpointing=False and bf16=False here.
-    # lab.checkpointing() says where and how often to save; it wants less than your steps.
+    # lab.checkpointing() says where and how often to save: every so many steps, fewer than the run has.
     raise NotImplementedError("dpo_config: beta, batch, epochs, learning rate, seed, checkpoints")
 
 

@@ -69,7 +69,7 @@ def dpo_loss(
 
     policy, reference: (2B,) log-probabilities of the responses. loss_type: "sigmoid" (equation
     7), "robust" (a share label_smoothing of the labels is flipped; arXiv 2403.00409) or "ipo"
-    (arXiv 2310.12036; log-ratios a token). lengths: (2B,) response tokens, for "ipo".
+    (arXiv 2310.12036; log-ratios per token). lengths: (2B,) response tokens, for "ipo".
     """
     raise NotImplementedError("dpo_loss: log-ratios, margin, and the three losses")
 

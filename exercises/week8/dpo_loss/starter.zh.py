@@ -83,8 +83,8 @@ def dpo_loss(
 # %%
 def reward_metrics(policy: torch.Tensor, reference: torch.Tensor, beta: float) -> dict[str, float]:
     """对各对取平均，返回 trl 日志中的 rewards/chosen、rewards/rejected、rewards/margins 和
-    rewards/accuracies（差距大于 0 的对所占的比例）。"""
-    raise NotImplementedError("reward_metrics：奖励、差距、准确率")
+    rewards/accuracies（margin 大于 0 的对所占的比例）。"""
+    raise NotImplementedError("reward_metrics：奖励、margin、准确率")
 
 
 # %% [markdown]

@@ -88,7 +88,7 @@ def center(head, chosen, rejected):
 # %% [markdown]
 # ## 4. n 选一
 #
-# 不做任何强化学习，奖励模型可以用来做什么。
+# 不做强化学习，奖励模型也能派上用场。
 
 
 # %%
