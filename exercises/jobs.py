@@ -8,6 +8,7 @@ in it again.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -26,7 +27,7 @@ from exercises import protocol, sandbox, tiers, workspace
 from exercises.report import Ending
 from exercises.spec import Exercise, Job, Tier
 from tutor.base import home
-from tutor.base.errors import MissingError, TutorError
+from tutor.base.errors import TutorError
 from tutor.base.i18n import say
 from tutor.base.settings import Settings
 
@@ -215,8 +216,8 @@ def _run(
     settings: Settings,
     cancel: threading.Event | None,
 ) -> JobResult:
-    if left := _running():  # its tutor was killed; it may be writing still
-        sandbox.end_left(left.mark)
+    if orphan := _running():  # its tutor was killed; it may be writing still
+        sandbox.end_left(orphan.mark)
     before = last_result(run_dir)
     earlier = before.seconds if before and before.ending in ("interrupted", "timed_out") else 0
     _make(run_dir)
@@ -411,15 +412,9 @@ def _make(run_dir: Path) -> None:
     try:
         run_dir.mkdir(parents=True, exist_ok=True)
         if not os.access(run_dir, os.W_OK | os.X_OK):
-            raise PermissionError(run_dir)
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(run_dir))
     except OSError as error:
-        raise MissingError(
-            say(f"Cannot write to {run_dir}.", f"无法写入 {run_dir}。"),
-            say(
-                "Correct its permissions, or set another workspace (TUTOR_WORKSPACE).",
-                "请修正权限，或换一个工作目录（TUTOR_WORKSPACE）。",
-            ),
-        ) from error
+        raise workspace.unwritable(run_dir, error) from error
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -66,7 +66,7 @@ def open_exercise(exercise: Exercise, settings: Settings, notebook: bool = False
         _put(target, _as_notebook(script))
         return target
     except OSError as error:
-        raise _unwritable(folder, error) from error
+        raise unwritable(folder, error) from error
 
 
 def submission(exercise: Exercise, settings: Settings) -> Submission:
@@ -156,7 +156,7 @@ def _converted(notebook: Path) -> Path:
         if not target.exists() or target.read_bytes() != data:
             _write(target, data)
     except OSError as error:
-        raise _unwritable(notebook.parent, error) from error
+        raise unwritable(notebook.parent, error) from error
     return target
 
 
@@ -180,7 +180,8 @@ def _read_notebook(path: Path) -> Any:
     return nbformat.reads(json.dumps(data), as_version=4)
 
 
-def _unwritable(folder: Path, error: OSError) -> MissingError:
+def unwritable(folder: Path, error: OSError) -> MissingError:
+    """Return the error to raise for a folder of the learner's that cannot be written to."""
     return MissingError(
         say(f"Cannot write to {folder}: {error.strerror}", f"无法写入 {folder}：{error.strerror}"),
         say(
