@@ -94,7 +94,7 @@ def main() -> None:
 
 def questions(source: Store, path: Path | None) -> list[str]:
     if path:
-        return [json.loads(line)["question"] for line in path.read_text("utf-8").splitlines()]
+        return [json.loads(line)["question"] for line in path.read_bytes().splitlines()]
     headings = source.db.execute(
         "SELECT DISTINCT heading FROM passages WHERE heading != '' ORDER BY heading"
     ).fetchall()

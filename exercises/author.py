@@ -29,6 +29,7 @@ from exercises.spec import Exercise
 from tutor.base import home
 from tutor.base.i18n import Bilingual, Language
 from tutor.base.settings import Settings
+from tutor.base.writing import write
 
 FILES = {"exercise.toml", "task.en.md", "task.zh.md", "starter.en.py", "starter.zh.py",
          "solution.py", "test_criteria.py", "hints.toml"}  # fmt: skip
@@ -306,9 +307,8 @@ def whole(exercise: Exercise, wrong: Path) -> Path:
         return wrong
     path = home.home() / "cache" / "dev" / exercise.unit / exercise.name / "wrong" / wrong.name
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}.part")  # another check may be reading it
-    part.write_text(patched.apply(patch, solution.read_text("utf-8")), "utf-8")
-    return part.replace(path)
+    write(path, patched.apply(patch, solution.read_text("utf-8")).encode())
+    return path
 
 
 def caught_by(path: Path) -> str:

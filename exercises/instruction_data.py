@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tutor.base.writing import write
 
 if TYPE_CHECKING:
     from kb.docstrings import ApiEntry
@@ -33,9 +34,7 @@ def load(cache: Path) -> tuple[list[Pair], list[Pair]]:
     if not path.exists():
         train, held_out = split(_answers())
         cache.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(f".{os.getpid()}.part")
-        part.write_text(json.dumps({"train": train, "held_out": held_out}), "utf-8")
-        part.replace(path)
+        write(path, json.dumps({"train": train, "held_out": held_out}).encode())
     data = json.loads(path.read_text("utf-8"))
     return data["train"], data["held_out"]
 

@@ -30,6 +30,7 @@ from tutor.base import home
 from tutor.base.errors import TutorError
 from tutor.base.i18n import say
 from tutor.base.settings import Settings
+from tutor.base.writing import write
 
 RECORD = "run.json"
 EVENTS = "events.jsonl"
@@ -225,7 +226,7 @@ def _run(
         (run_dir / left).unlink(missing_ok=True)
     events = _Events(run_dir / EVENTS, emit)
     running = _Running(str(run_dir), secrets.token_hex(8))
-    _write(_running_file(), msgspec.json.encode(running))
+    write(_running_file(), msgspec.json.encode(running))
     try:
         emit(Started(str(run_dir), resumed=any(run_dir.iterdir())))
         ended = sandbox.run(
@@ -250,7 +251,7 @@ def _run(
     )  # fmt: skip
     if result.finished and CHECKPOINTS not in job.artefacts:
         shutil.rmtree(run_dir / CHECKPOINTS, ignore_errors=True)  # they were for going on
-    _write(run_dir / RECORD, msgspec.json.format(msgspec.json.encode(result)))
+    write(run_dir / RECORD, msgspec.json.format(msgspec.json.encode(result)))
     return result
 
 
@@ -415,12 +416,6 @@ def _make(run_dir: Path) -> None:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(run_dir))
     except OSError as error:
         raise workspace.unwritable(run_dir, error) from error
-
-
-def _write(path: Path, data: bytes) -> None:
-    part = path.with_name(f"{path.name}.part")
-    part.write_bytes(data)
-    part.replace(path)
 
 
 def _ignore(_: Event) -> None:

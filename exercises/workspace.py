@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +19,7 @@ from exercises.spec import Exercise
 from tutor.base.errors import MissingError, TutorError
 from tutor.base.i18n import language, say
 from tutor.base.settings import Settings
+from tutor.base.writing import write
 
 STATE = ".tutor.json"
 CONVERTED = ".from_notebook.py"
@@ -98,10 +98,10 @@ def _put(path: Path, data: bytes) -> None:
     """Write the file, unless it is there and differs from what the tutor wrote."""
     if path.exists() and (_edited(path) or path.read_bytes() == data):
         return
-    _write(path, data)
+    write(path, data)
     state = _state(path.parent)
     state[path.name] = _sha(data)
-    _write(path.with_name(STATE), json.dumps(state, indent=2).encode())
+    write(path.with_name(STATE), json.dumps(state, indent=2).encode())
 
 
 def _edited(path: Path) -> bool:
@@ -116,15 +116,6 @@ def _state(folder: Path) -> dict[str, str]:
     except (OSError, ValueError):
         return {}
     return state if isinstance(state, dict) else {}
-
-
-def _write(path: Path, data: bytes) -> None:
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(data)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _sha(data: bytes) -> str:
@@ -154,7 +145,7 @@ def _converted(notebook: Path) -> Path:
     target = notebook.with_name(CONVERTED)
     try:
         if not target.exists() or target.read_bytes() != data:
-            _write(target, data)
+            write(target, data)
     except OSError as error:
         raise unwritable(notebook.parent, error) from error
     return target

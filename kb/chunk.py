@@ -87,7 +87,7 @@ def _packed(run: list[Section]) -> Iterator[tuple[tuple[str, ...], int | None, s
 def _joined(part: str, section: Section, block: Block, last: tuple[Section, Block] | None) -> str:
     """Return what to put behind a passage's text: the part, under its heading if that is new."""
     if last and section.heading != last[0].heading and section.heading:
-        return f"\n\n## {section.heading[-1]}\n\n{part}"[:MOST]
+        return f"\n\n## {section.heading[-1]}\n\n{part}"
     tight = last and block.kind == last[1].kind == "list"
     return f"\n{part}" if tight else f"\n\n{part}"
 

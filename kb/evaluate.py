@@ -126,7 +126,8 @@ def read_questions(path: Path) -> list[Question]:
 def read_lines(path: Path, kind: type[Q]) -> list[Q]:
     """Read a question set as questions of some kind; raises as `read_questions`."""
     questions = []
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+    # Bytes, in which splitlines knows line ends alone: a question may hold U+2028.
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
         if not line.strip():
             continue
         try:
@@ -145,7 +146,12 @@ def evaluate(system: System, questions: list[Question]) -> Evaluation:
     """
     answerable = [question for question in questions if question.gold]
     if not answerable:
-        raise TutorError(say("No question has an answer to find.", "没有可评测的问题。"))
+        raise TutorError(
+            say(
+                "No question has an answer to find: fill in `gold`.",
+                "没有可评测的问题：请填写 `gold`。",
+            )
+        )
     for question in {question.lang: question for question in answerable}.values():
         system.search(question.question, k=5)  # what is loaded once is no part of a search
     outcomes = [_ask(system, question) for question in answerable]

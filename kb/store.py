@@ -187,9 +187,8 @@ class Store:
         return count
 
     def _delete(self, where: str, values: Sequence[Any]) -> int:
-        inner = (
-            f"SELECT p.id FROM passages p JOIN documents d ON d.id = p.document_id WHERE d.{where}"
-        )
+        documents = f"SELECT id FROM documents WHERE {where}"
+        inner = f"SELECT id FROM passages WHERE document_id IN ({documents})"
         for table, column in (
             ("copies", "passage_id"),
             ("copies", "original"),
@@ -284,10 +283,6 @@ class Store:
             "WHERE p.lang = ? ORDER BY d.path, p.ordinal",
             [lang],
         )
-
-    def passage(self, id_: int) -> Passage | None:
-        row = self.db.execute(_PASSAGE + "WHERE p.id = ?", [id_]).fetchone()
-        return _passage(row) if row else None
 
     def passages(self, ids: Sequence[int]) -> dict[int, Passage]:
         """Return the passages of these ids that there are, by id."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -151,6 +152,7 @@ def sync_mirror(
 def add(store: Store, path: Path, progress: Progress = quiet) -> Summary:
     """Index a file or a folder of the learner's, as source "mine".
 
+    Adding a folder again brings it up to date; another one of the same name stands beside it.
     Raises TutorError where there is nothing at the path.
     """
     path = path.resolve()
@@ -158,13 +160,35 @@ def add(store: Store, path: Path, progress: Progress = quiet) -> Summary:
         raise TutorError(say(f"There is nothing at {path}.", f"{path} 不存在。"))
     root = path if path.is_dir() else path.parent
     files = _readable(path) if path.is_dir() else [path]
-    source = Source(MINE, root, "", {}, (), tuple(files), prefix=f"{MINE}/{root.name}")
+    source = Source(MINE, root, "", {}, (), tuple(files), prefix=_prefix(store, root))
     summary = Summary()
     items = list(_file_items(source, summary))
     within = f"{source.prefix}/" if path.is_dir() else None
     _put_all(store, MINE, items, summary, progress, within)
     embed(store, summary, progress)
     return summary
+
+
+def _prefix(store: Store, root: Path) -> str:
+    """Return what stands before the paths of a folder's documents, and note whose it is.
+
+    That is its name, or, where another folder or the web's pages go by that name, the name with a
+    hash of the folder's path. A folder that was added before roots were noted keeps its name.
+    """
+    from kb.pages import pages_dir
+
+    plain = f"{MINE}/{_escaped(root.name)}"
+    own = f"{plain}-{hashlib.sha256(os.fsencode(root)).hexdigest()[:8]}"
+    held = store.hashes(MINE)
+    if any(path.startswith(f"{own}/") for path in held):
+        return own
+    there = any(path.startswith(f"{plain}/") for path in held)
+    noted = store.note(f"root {plain}")
+    taken = there and noted not in ("", _escaped(str(root)))
+    if taken or root.name == pages_dir().name:
+        return own
+    store.set_note(f"root {plain}", _escaped(str(root)))
+    return plain
 
 
 def add_pages(store: Store, folder: Path, progress: Progress = quiet) -> Summary:
@@ -187,7 +211,7 @@ def remove(store: Store, name: str) -> int:
     Raises TutorError with the nearest names where there is none.
     """
     count = store.remove("source = ?", [name]) or store.remove("path = ?", [name])
-    count = count or store.remove("path LIKE ? || '/%'", [name])
+    count = count or store.remove("substr(path, 1, length(?) + 1) = ? || '/'", [name, name])
     if not count:
         known = [row[0] for row in store.db.execute("SELECT DISTINCT source FROM documents")]
         known += [row[0] for row in store.db.execute("SELECT path FROM documents")]
@@ -381,7 +405,7 @@ def _readable(folder: Path) -> list[Path]:
 def _file_items(source: Source, summary: Summary) -> Iterator[Item]:
     for path in source.files:
         relative = path.relative_to(source.folder).as_posix()
-        name = f"{source.prefix or source.name}/{relative}"
+        name = f"{source.prefix or source.name}/{_escaped(relative)}"
         try:
             if path.stat().st_size > LARGEST:
                 raise UnreadableError("larger than 25 MB", "超过 25 MB")
@@ -396,6 +420,11 @@ def _file_items(source: Source, summary: Summary) -> Iterator[Item]:
             name, source.name, "", "en", source.licence, source.url(relative), source.weeks, digest
         )
         yield Item(row, lambda path=path: _load(path))  # type: ignore[misc]
+
+
+def _escaped(name: str) -> str:
+    """Write bytes of a file's name that are no UTF-8 as escapes: SQLite does not take them."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _load(path: Path) -> tuple[str, Language, list[Piece]]:

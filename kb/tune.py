@@ -3,8 +3,8 @@
 The encoder learned from web questions. A linear map on the question's vector, learned in a minute
 from the documents themselves (headings, questions and sentences that stand in them, each with the
 passage that it is from), brings questions nearer to the passages that answer them. The passages'
-vectors stay as they are. The loss is InfoNCE over all passages (van den Oord et al. 2018,
-arXiv:1807.03748).
+vectors stay as they are. The loss is InfoNCE over the passages that pairs name (van
+den Oord et al. 2018, arXiv:1807.03748).
 
 Imports nothing heavy: `fit` does, `Adapter.apply` needs numpy alone.
 """
@@ -58,8 +58,8 @@ class Pair:
 
 @dataclass(frozen=True)
 class Outcome:
-    """hit@5 among all passages on pairs held out from learning, without and with the adapter; it
-    is kept only if it helps there. pairs: how many it learned from."""
+    """hit@5 on pairs held out from learning, among the passages that any pair names, without and
+    with the adapter; it is kept only if it helps there. pairs: how many it learned from."""
 
     pairs: int
     hit_5_before: float
@@ -115,7 +115,7 @@ def tune(store: Store, progress: Callable[[str, int, int], None]) -> Outcome:
         raise TutorError(
             say(
                 f"The index is too small to learn from: it needs {LEAST:,} passages.",
-                f"索引太小，学不到东西：至少需要 {LEAST:,} 段。",
+                f"索引太小，不足以学习：至少需要 {LEAST:,} 段。",
             ),
             "tutor kb sync",
         )
@@ -181,7 +181,10 @@ def fit(
 def hit_5(
     questions: NDArray[np.float32], targets: NDArray[np.int64], passages: NDArray[np.float32]
 ) -> float:
-    """Return the share of questions whose passage is among the five nearest of all."""
+    """Return the share of questions whose passage is among the five nearest of `passages`.
+
+    Shapes as for `fit`.
+    """
     likeness = questions @ passages.T
     own = likeness[range(len(targets)), targets]
     return float(((likeness > own[:, None]).sum(axis=1) < 5).mean())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import replace
 
 import pytest
@@ -95,6 +96,20 @@ def test_an_unknown_name_needs_no_model(home) -> None:
     answer = answer_of(events)
     assert not answer.covered and "GPT-7" in answer.text and not answer.citations
     assert server.requests == []
+
+
+def test_whoever_needs_no_model_does_not_wait_for_it(home, monkeypatch) -> None:
+    release, ready = threading.Event(), []
+
+    def slowly(*_: str) -> str:
+        ready.append(release.wait(20))
+        return "scripted"
+
+    monkeypatch.setattr("tutor.engine.process.served_model", slowly)
+    events, _ = run("what learning rate did the GPT-7 paper use?", FewPassages(*KB), "0.1")
+    assert not ready, "the shell was held until the model had been read"
+    release.set()
+    assert not answer_of(events).covered
 
 
 def test_a_search_is_seen_and_bounded(home) -> None:

@@ -199,12 +199,20 @@ def test_a_stream_is_read_whatever_stands_between(home, raw) -> None:
         ("<think>\nThe user asks.\n</think>\n\nLoRA", "LoRA"),
         ("  <think></think>LoRA <think> is a tag", "LoRA <think> is a tag"),
         ("<thin ice", "<thin ice"),
-        ("<think>it never comes to an end", ""),
     ],
 )
 def test_a_reasoning_models_thoughts_are_not_the_answer(home, text, said) -> None:
     assert said_by(ScriptedServer(Reply(text))) == said
     assert said_by(ScriptedServer(Reply(raw=event(text) + END))) == said
+
+
+@pytest.mark.parametrize(
+    "text", ["<think>", "<think>\nit never comes to an end", " <think>a</thin"]
+)
+def test_a_thought_without_an_answer_is_told(home, text) -> None:
+    with pytest.raises(EngineError, match="came to no answer") as error:
+        run("what does LoRA freeze?", FewPassages(LORA), Reply(text))
+    assert "another model" in error.value.hint
 
 
 def test_line_separators_within_a_piece_do_not_part_it(home) -> None:
@@ -343,6 +351,14 @@ def test_a_model_that_was_set_is_not_looked_for(home) -> None:
 def test_a_server_that_is_not_there_is_told(home) -> None:
     with pytest.raises(EngineError, match="does not answer"):
         engine.ensure(replace(settings_.load(), base_url="http://127.0.0.1:9/v1"))
+
+
+@pytest.mark.parametrize("model", ["", "llama3"])
+def test_an_address_that_is_none_is_told(home, model) -> None:
+    other = replace(settings_.load(), base_url="http://localhost:abc/v1", model=model)
+    with pytest.raises(EngineError, match="base_url is not an address") as error:
+        engine.ensure(other)
+    assert error.value.code is Exit.USAGE
 
 
 @pytest.fixture

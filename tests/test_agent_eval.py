@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from scripted import FewPassages, Reply, ScriptedServer, passage
 
 from kb.evaluate import Gold
 from tutor import engine
-from tutor.agent import evaluate, peers, scoring
+from tutor.agent import evaluate, peers, scoring, trial
 from tutor.agent.recording import Exchange, WatchedKb, prompt_tokens, record
 from tutor.agent.scoring import Question
 from tutor.base import settings as settings_
@@ -292,6 +293,25 @@ def test_a_step_that_needed_repair_is_counted(home, tmp_path) -> None:
     question = replace(ASKED, question="how?")
     (found,) = asked("tutor", server, question, file=tmp_path / "rows.jsonl")
     assert (found.invalid_steps, found.calls) == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("prose", "step", "fared"),
+    [
+        ("zxqv blorp wibble wobble.", "zxqv blorp wibble wobble.", (0.0, 0.0)),
+        ("1. 2. 0.37.", STEP, (1.0, 0.0)),
+        ("Double quantization saves about 0.37 bits per parameter.", STEP, (1.0, 1.0)),
+    ],
+)
+def test_the_gates_ask_what_the_model_itself_can(home, monkeypatch, prose, step, fared) -> None:
+    """Strong evidence leaves nothing to decide, and is quoted whatever the model writes."""
+    kb = FewPassages(*PASSAGES)
+    with ScriptedServer(prose, [step]) as server:
+        tutor = peers.Tutor(kb, replace(settings_.load(), base_url=server.url))  # type: ignore[arg-type]
+        assert asyncio.run(tutor.answer(ASKED.question)).cited
+        monkeypatch.setattr(trial, "_tutor", lambda *_: nullcontext(tutor))
+        found = trial.behaviour("scripted", kb, [ASKED.question] * 2)  # type: ignore[arg-type]
+    assert (found.valid_steps, found.cited) == fared and found.questions == 2
 
 
 def test_plain_is_one_call_with_its_own_marks(home, tmp_path) -> None:

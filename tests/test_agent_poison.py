@@ -128,8 +128,7 @@ def texts_of(events: list[agent.Event]) -> Iterator[str]:
                 yield text
             case agent.ToolCall(name, arguments):
                 yield f"{name} {arguments}"
-            case agent.Observation(passages, note):
-                yield note
+            case agent.Observation(passages):
                 yield from (t for p in passages for t in shown_of(p))
             case agent.Citation(_, cited):
                 yield from shown_of(cited)

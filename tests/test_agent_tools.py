@@ -191,6 +191,8 @@ def test_long_and_broken_code_is_cut_to_what_matters() -> None:
     functions = [f"def part_{n}():\n    return {n}\n" for n in range(200)]
     cut = learner.failing_parts("\n".join(functions), "part_77 returns the wrong value", room=300)
     assert "part_77()" in cut and len(cut) <= 360
+    fed = "a = 1\n\f\nb = 2\n\n\ndef wrong():\n    return 3\n"
+    assert learner.failing_parts(fed, "wrong() is wrong", room=30) == "def wrong():\n    return 3"
     broken = "\n".join([f"x{n} = {n}" for n in range(100)]) + "\nprint("
     cut = learner.failing_parts(broken, "SyntaxError at lora.py:101", room=300)
     assert "print(" in cut and len(cut) <= 360
@@ -203,6 +205,13 @@ def test_long_and_broken_code_is_cut_to_what_matters() -> None:
         ("0.1+0.2", "0.1+0.2 = 0.3"),
         ("1,000 × 3", "1000 * 3 = 3000"),
         ("2*3 = 7", "2*3 = 6"),
+        ("sum([1,200])", "sum([1,200]) = 201"),
+        ("sum([1,000, 2,000])", "= 3000"),
+        ("max(abs(-2),100)", "= 100"),
+        ("pow(2,100)", "= 1267650600228229401496703205376"),
+        ("comb(52,100) + 1,000", "= 1000"),
+        ("log2(65,536)", "log2(65536) = 16"),
+        ("3 * (1,024 + 2,048)", "= 9216"),
         ("import math\nmath.sqrt(16)", "import math\nmath.sqrt(16)\n4"),
         ("a = 2\nfor i in range(3):\n    a *= 2\nprint(a)", "print(a)\n16"),
         ("x = 8*(4096+4096)", "x = 8*(4096+4096) = 65536"),

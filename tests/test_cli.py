@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import pydoc
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from rich.console import Console
 from scripted import ScriptedServer
 
-from tutor.base.errors import Exit
+from kb import store
+from tutor.base import assets
+from tutor.base import home as home_
+from tutor.base.errors import Exit, MissingError
+from tutor.cli import model, setup, study
 
 
 def tutor(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -126,6 +134,40 @@ def test_a_corrupt_record_is_kept_and_said(home) -> None:
     assert kept.read_bytes() == b"this is no database" * 500
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk always full")
+def test_a_full_disk_is_said_and_is_no_defect(home) -> None:
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "tutor", "plan"], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert result.returncode == Exit.MISSING
+    assert result.stderr.startswith("tutor: The disk is full.")
+
+
+def test_a_defect_has_a_status_of_its_own_and_names_the_log(home) -> None:
+    code = "import tutor.cli as c; c.cli = lambda **_: {}['oops']; c.main()"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == Exit.DEFECT != Exit.NOT_PASSED
+    assert "oops" in result.stderr and str(home / "logs" / "tutor.log") in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_file_gets_utf8_whatever_the_machines_encoding_is(home) -> None:
+    result = tutor("plan", TUTOR_LANGUAGE="zh", PYTHONIOENCODING="cp1252")
+    assert result.returncode == Exit.OK
+    assert "○" in result.stdout and "单元" in result.stdout
+
+
+def test_a_lessons_styles_reach_the_pager_as_styles(home, monkeypatch) -> None:
+    environments: list[str | None] = []
+    monkeypatch.setattr(Console, "is_terminal", True)
+    monkeypatch.setattr(pydoc, "pager", lambda _: environments.append(os.environ.get("LESS")))
+    for own in (None, "-S"):
+        result = CliRunner(env={"LESS": own}).invoke(study.lesson, ["week1"])
+        assert result.exception is None or result.exit_code == Exit.OK
+    assert environments == ["-FRX", "-S"]
+
+
 def test_a_reader_that_leaves_early_is_no_error(home) -> None:
     result = subprocess.run(
         f"{sys.executable} -m tutor lesson week5 --raw | head -1",
@@ -145,6 +187,36 @@ def test_doctor_names_what_is_missing_and_the_command(home) -> None:
     assert findings["smollm2-135m"]["command"] == "tutor model pull smollm2-135m"
     assert "98 MB" in findings["smollm2-135m"]["detail"]
     assert findings["knowledge base"]["command"] == "tutor setup"
+
+
+def test_doctor_finds_a_knowledge_base_that_cannot_be_used(home, monkeypatch) -> None:
+    home_.kb_file().write_bytes(b"this is no database" * 500)
+    assert "damaged" in setup._kb_finding().detail
+    home_.kb_file().unlink()
+    monkeypatch.setattr(store.Store, "empty", lambda _: False)
+    with store.open_store().db.conn as connection:
+        connection.execute("INSERT INTO meta VALUES ('signature', 'of old')")
+    stale = setup._kb_finding()
+    assert not stale.ok and stale.command == "tutor kb sync --rebuild"
+
+
+def test_pulling_again_keeps_what_is_whole(home, monkeypatch) -> None:
+    whole, damaged = (
+        assets.AssetFile(name, 4, hashlib.sha256(b"good").hexdigest()) for name in ("a", "b")
+    )
+    thing = assets.Asset(
+        "thing", "A thing", "dataset", "MIT", "", 1, ("tiny",), (), (whole, damaged)
+    )
+    monkeypatch.setattr(assets, "catalogue", lambda: {"thing": thing})
+    monkeypatch.setattr(assets.Asset, "folder", home / "thing")
+    (home / "thing").mkdir()
+    (home / "thing" / "a").write_bytes(b"good")
+    (home / "thing" / "b").write_bytes(b"evil")
+    result = CliRunner().invoke(model.pull, ["thing", "--again"], standalone_mode=False)
+    assert isinstance(result.exception, MissingError), "there is no source to fetch it from"
+    assert (home / "thing" / "a").read_bytes() == b"good"
+    assert not (home / "thing" / "b").exists()
+    assert "1 of 2 files whole, kept" in result.stderr
 
 
 def test_model_use_refuses_what_is_not_a_chat_model(home) -> None:

@@ -196,13 +196,17 @@ def test_lesson_is_written_for_a_terminal() -> None:
     assert len(HAN.findall(_lesson("zh"))) >= 2500
 
 
-def test_lesson_names_exactly_the_exercises_of_its_week() -> None:
-    week = {p.exercise for p in unit("week5").practice if p.exercise}
-    for lang in LANGUAGES:
-        opened = set(re.findall(r"tutor open (\S+?)`", _lesson(lang)))
-        assert opened == week
-        for exercise in re.findall(r"week\d/\w+", _lesson(lang)):
-            assert exercise in week
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("name", ORDER)
+def test_a_lesson_sends_to_each_exercise_of_its_unit(name: str, lang: str) -> None:
+    known = {e.id for e in all_exercises()}
+    path = unit(name).lesson_file(lang)  # type: ignore[arg-type]
+    assert path is not None
+    text = path.read_text("utf-8")
+    opened = set(re.findall(r"`tutor open (\S+?)`", text))
+    assert {e.id for e in all_exercises() if e.unit == name} <= opened <= known
+    assert set(re.findall(r"`tutor (?:check|run|hint) (\S+?)`", text)) <= known | set(ORDER)
+    assert set(re.findall(rf"`((?:{'|'.join(ORDER)})/\w+)`", text)) <= known
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

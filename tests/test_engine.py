@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -111,6 +113,29 @@ def test_a_stale_record_does_not_mislead(settings) -> None:
     home_.engine_file().write_bytes(msgspec.json.encode(stale))
     assert engine.ensure(settings).model == "smollm2-135m"
     assert psutil.pid_exists(os.getpid())
+
+
+@pytest.mark.parametrize(("lives", "found"), [(True, "slow"), (False, "new")])
+def test_a_slow_engine_is_not_taken_for_a_dead_one(home, monkeypatch, lives, found) -> None:
+    model = home / "any.gguf"
+    model.touch()
+    waiting = [sys.executable, "-c", "open(0).read()"]
+    with subprocess.Popen(waiting, stdin=subprocess.PIPE) as process:
+        if not lives:
+            process.communicate()
+        slow = Record(process.pid, 9, "slow", str(model), str(model), 4096)
+        home_.engine_file().write_bytes(msgspec.json.encode(slow))
+        answers = iter([httpx.ReadTimeout("busy"), httpx.ReadTimeout("busy"), httpx.Response(200)])
+        monkeypatch.setattr(httpx, "get", lambda *_, **__: answered(next(answers)))
+        new = replace(slow, key="new")
+        monkeypatch.setattr("tutor.engine.process._start", lambda *_: new)
+        assert engine.ensure(replace(settings_.load(), model=str(model))).api_key == found
+
+
+def answered(answer: httpx.Response | Exception) -> httpx.Response:
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 def test_a_damaged_model_is_said_with_the_log(settings, tmp_path) -> None:

@@ -107,6 +107,13 @@ def test_a_question_set_without_an_answer_or_with_a_mistake(tmp_path) -> None:
         read_questions(path)
 
 
+def test_a_question_may_hold_a_line_separator(tmp_path) -> None:
+    path = tmp_path / "q.jsonl"
+    path.write_text('{"id": "a", "lang": "en", "question": "one\u2028two\u0085?"}\n', "utf-8")
+    (question,) = read_questions(path)
+    assert question.question == "one\u2028two\u0085?"
+
+
 @pytest.fixture
 def questions(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A question set, over an index of words alone."""

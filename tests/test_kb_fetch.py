@@ -218,16 +218,14 @@ def test_a_failed_update_keeps_what_was_there(server: Server) -> None:
 def test_a_busy_server_is_asked_again_when_it_says(server: Server) -> None:
     source = server.pdf("axolotl", sends(b"", 429, Retry_After="1"), sends(b"", 503), sends(PDF))
     start = time.monotonic()
-    assert one(source, replace(QUICK, longest_wait_s=5)).state == "fetched"
-    assert 1.0 <= time.monotonic() - start < 2.5
+    assert one(source, replace(QUICK, longest_wait_s=5, total_s=30)).state == "fetched"
+    assert time.monotonic() - start >= 1.0
     assert server.count("/axolotl.pdf") == 3
 
 
 def test_no_server_decides_how_long_we_wait(server: Server) -> None:
     source = server.pdf("axolotl", sends(b"", 429, Retry_After="86400"), sends(PDF))
-    start = time.monotonic()
-    assert one(source).state == "fetched"
-    assert time.monotonic() - start < 2
+    assert one(source).state == "fetched"  # and not failed: QUICK leaves it 3 s in all
 
 
 def test_a_redirect_on_the_same_host_is_followed(server: Server) -> None:
@@ -240,8 +238,8 @@ def test_without_a_network_only_the_first_wait(server: Server) -> None:
     source = replace(server.pdf("axolotl", sends(PDF)), url="http://127.0.0.1:9/x.pdf")
     slow = replace(QUICK, first_wait_s=0.2)
     start = time.monotonic()
-    outcomes = fetch.fetch_all([replace(source, file=f"{n}.pdf") for n in range(40)], limits=slow)
-    assert time.monotonic() - start < 2  # 0.5 s each, were each to try for itself
+    outcomes = fetch.fetch_all([replace(source, file=f"{n}.pdf") for n in range(400)], limits=slow)
+    assert time.monotonic() - start < 20  # 60 s, were each to try for itself
     assert {outcome.state for outcome in outcomes} == {"failed"}
     assert all("cannot be reached" in outcome.detail for outcome in outcomes)
 

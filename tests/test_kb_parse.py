@@ -116,6 +116,26 @@ def test_python_is_cut_at_definitions() -> None:
     assert "@deco\ndef main():\n    # why" in text_of(document)
 
 
+def test_python_lines_are_counted_as_python_counts_them() -> None:
+    source = 'mark = "\u2028"\r\n\x0c\ndef main():\r    run()\n\n\ny = 2\n'
+    document = parsed("old.py", source)
+    assert headings(document) == [(), ("main",), ()]
+    assert document.sections[1].blocks[0].text == "```python\ndef main():\n    run()\n```"
+
+
+NOTEBOOK = r'{"cells": [{"cell_type": "markdown", "source": "# A\ud83d\n\nhello \ud83d"}]}'
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("a.ipynb", NOTEBOOK), ("a.py", r'"""hello \ud83d"""'), ("\udcc4.txt", "hello")],
+)
+def test_lone_surrogates_are_dropped(name, text) -> None:
+    document = parsed(name, text)
+    assert "hello" in text_of(document)
+    assert "".join([document.title, *sum(headings(document), ()), text_of(document)]).encode()
+
+
 def test_chinese_text_is_told_and_old_encodings_are_read() -> None:
     text = "# 量化\n\n量化把权重变成低精度的数字，从而节省显存。\n"
     assert parsed("a.md", text).lang == "zh"
@@ -135,6 +155,9 @@ def test_chinese_text_is_told_and_old_encodings_are_read() -> None:
         ("a.ipynb", b"{not json", "notebook"),
         ("a.ipynb", b"[1, 2]", "notebook"),
         ("a.ipynb", b'{"cells": [3]}', "notebook"),
+        ("a.ipynb", b"[" * 100_000, "nested"),
+        ("a.py", b"x = " + b"-" * 100_000 + b"1", "nested"),
+        ("a.rst", b"".join(b" " * n + b"- a\n\n" for n in range(0, 800, 2)), "nested"),
         ("a.exe", b"MZ", "not a kind"),
         ("a.md", b"a" * (LARGEST + 1), "25 MB"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -143,6 +144,51 @@ def test_own_files_are_added_and_removed(store, tmp_path, minilm) -> None:
     assert sync.remove(store, "mine") == 2
     with pytest.raises(TutorError, match="no source or document"):
         sync.remove(store, "mine")
+
+
+def added_folder(folder: Path, text: str) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "note.md").write_text(f"# Note\n\nSome lines that tell about {text} at length.\n")
+    return folder
+
+
+def test_a_name_removes_what_lies_under_it_and_nothing_else(store, tmp_path) -> None:
+    for name in ("my_notes", "my-notes", "MyXnotes", "my_notes2"):
+        sync.add(store, added_folder(tmp_path / name, name))
+    assert sync.remove(store, "mine/my_notes") == 1
+    assert {path.split("/")[1] for path in store.hashes("mine")} == {
+        "my-notes", "MyXnotes", "my_notes2",
+    }  # fmt: skip
+
+
+def test_two_folders_of_one_name_stand_side_by_side(store, tmp_path) -> None:
+    first = added_folder(tmp_path / "a/notes", "zebrafish")
+    second = added_folder(tmp_path / "b/notes", "numbats")
+    assert sync.add(store, first).added == sync.add(store, second).added == 1
+    names = set(store.hashes("mine"))
+    assert "mine/notes/note.md" in names and len(names) == 2
+    (first / "note.md").unlink()
+    (first / "other.md").write_text("# Other\n\nWhat stands here has taken the place of it.\n")
+    again = sync.add(store, first)
+    assert (again.added, again.removed) == (1, 1)
+    assert sync.add(store, second).unchanged == 1
+    assert set(store.hashes("mine")) == names - {"mine/notes/note.md"} | {"mine/notes/other.md"}
+
+
+def test_a_folder_by_the_name_of_the_webs_pages_is_kept(store, home, tmp_path) -> None:
+    sync.add(store, added_folder(tmp_path / "added", "quokkas"))
+    (home / "added").mkdir()
+    (home / "added/SOURCE.json").write_text("[]")
+    assert sync.add_pages(store, home / "added").removed == 0
+    assert sync.add(store, tmp_path / "added").unchanged == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux alone")
+def test_a_file_name_that_is_no_utf_8_is_indexed(store, tmp_path) -> None:
+    folder = added_folder(tmp_path / "notes", "wombats")
+    (folder / "note.md").rename(folder / os.fsdecode("笔记.md".encode("gb18030")))
+    assert sync.add(store, folder).added == 1
+    assert sync.add(store, folder).unchanged == 1
 
 
 def test_the_default_index_holds_lessons_and_docstrings(store, monkeypatch) -> None:

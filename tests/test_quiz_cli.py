@@ -113,6 +113,14 @@ def test_the_days_share_of_new_cards(deck: Path, monkeypatch: pytest.MonkeyPatch
     assert listed("week2", "--new", "2") == ["week2/a", "week2/b"]
     assert sit(monkeypatch, [place("a")], "week2", "--new", "1").return_value == Exit.OK
     assert listed("week2", "--new", "1") == [] and listed("week2", "--new", "2") == ["week2/b"]
+    with monkeypatch.context() as patch:
+        patch.setattr(cli, "_interactive", lambda: True)
+        said = run("week1", "--new", "1").stderr
+        assert "share of new cards is used up; for more: tutor quiz week1 --new 11" in said
+        assert (
+            "is due in" not in said
+            and "tutor quiz week2 --new 11" in run("week2", "--new", "1").stderr
+        )
     at(NOON + DAY, monkeypatch)
     assert listed("week2", "--new", "1") == ["week2/b"]
     at(NOON + 40 * DAY, monkeypatch)
@@ -121,7 +129,7 @@ def test_the_days_share_of_new_cards(deck: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_without_a_terminal_the_cards_are_listed(deck: Path) -> None:
-    assert run().stderr.startswith("No cards yet")
+    assert "or name one: tutor quiz week1" in run().stderr
     result = run("week1", "--count", "2")
     assert (
         result.stdout

@@ -191,6 +191,15 @@ def test_resources_open_in_the_browser(home: Path) -> None:
     asyncio.run(run())
 
 
+def test_the_key_for_help_is_shown_where_a_page_has_many_keys(home: Path) -> None:
+    async def run() -> None:
+        async with running((80, 24)) as (app, _):
+            await app.study.go(Place("exercise", "week5/lora"))  # it has a job: the most keys
+            assert "F1 Help" in screen_text(app).splitlines()[-1]
+
+    asyncio.run(run())
+
+
 def test_keys_are_shown_where_they_work(home: Path) -> None:
     async def run() -> None:
         async with running() as (app, pilot):

@@ -10,8 +10,9 @@ from pathlib import Path
 import msgspec
 import pytest
 from scripted import FewPassages, passage
+from textual.app import App
 from textual.events import Key
-from textual.widgets import Collapsible, Input
+from textual.widgets import Collapsible, Input, Markdown
 from tui_driver import running, screen_text, until
 
 import kb
@@ -53,7 +54,7 @@ class Script:
         self.asked.append(question)
         self.threads.add(threading.current_thread().name)
         try:
-            yield Observation((LORA,), "1 of 2")
+            yield Observation((LORA,))
             yield Thought("The paper says it.")
             yield ToolCall("search", {"query": "B init"})
             for word in TEXT.split(" "):
@@ -218,10 +219,49 @@ def test_an_error_that_is_nobodys_fault_goes_to_the_log(
             turn = await _ask(app, pilot, "What is B?")
             await until(pilot, lambda: not turn.running)
             await pilot.pause(0.1)
-            assert "Internal error" in screen_text(app)
+            assert "A defect in tutor itself: ZeroDivisionError" in screen_text(app)
 
     asyncio.run(run())
-    assert "ZeroDivisionError: oops" in (home / "logs" / "tui.log").read_text("utf-8")
+    assert "ZeroDivisionError: oops" in (home / "logs" / "tutor.log").read_text("utf-8")
+
+
+def test_an_error_that_cannot_be_logged_ends_the_answer_too(
+    ready: pytest.MonkeyPatch, home: Path
+) -> None:
+    ready.setattr(loop, "ask", Script(error=ZeroDivisionError("oops")))
+    (home / "logs" / "tutor.log").mkdir(parents=True)
+
+    async def run() -> None:
+        async with running() as (app, pilot):
+            turn = await _ask(app, pilot, "What is B?")
+            await until(pilot, lambda: not turn.running)
+            await until(pilot, lambda: "ZeroDivisionError" in screen_text(app))
+
+    asyncio.run(run())
+
+
+def test_a_link_that_only_looks_like_a_mark_is_not_opened(
+    ready: pytest.MonkeyPatch, home: Path
+) -> None:
+    ready.setattr(loop, "ask", Script())
+    opened: list[str] = []
+    told: list[tuple[str, str]] = []
+    ready.setattr(App, "open_url", lambda _, url, **__: opened.append(url))
+    ready.setattr(App, "notify", lambda _, text, title, **__: told.append((title, text)))
+
+    async def run() -> None:
+        async with running() as (app, pilot):
+            turn = await _ask(app, pilot, "What is B?")
+            await until(pilot, lambda: not turn.running)
+            answer = turn.query_one(".answer", Markdown)
+            for link in ("cite:abc", "file:///etc/passwd", "https://arxiv.org"):
+                answer.post_message(Markdown.LinkClicked(answer, link))
+            await until(pilot, lambda: len(told) == 3)
+
+    asyncio.run(run())
+    refused = "Not a web address: not opened"
+    assert told[:2] == [(refused, "cite:abc"), (refused, "file:///etc/passwd")]
+    assert opened == ["https://arxiv.org"]
 
 
 async def _answered(app, pilot, question: str) -> Turn:  # type: ignore[no-untyped-def]

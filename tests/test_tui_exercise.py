@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -216,6 +217,37 @@ def test_a_training_ends_early_with_what_it_learned(home: Path) -> None:
             await pilot.press("s")
             await until(pilot, lambda: "ended early, as asked" in screen_text(app), 60)
             assert "saved what it had" in screen_text(app)
+
+    asyncio.run(run())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere a backslash is part of a path")
+def test_the_editor_is_a_command_with_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDITOR", "code --wait '/my files'")
+    monkeypatch.setenv("VISUAL", "  ")
+    assert bench.editor() == ["code", "--wait", "/my files"]
+    monkeypatch.setenv("EDITOR", "")
+    assert bench.editor() == []
+
+
+def test_the_editors_path_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", r'"C:\My Programs\notepad.exe" -n')
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.os, "name", "nt")
+        words = bench.editor()
+    assert words == [r"C:\My Programs\notepad.exe", "-n"]
+
+
+def test_an_editor_that_cannot_be_read_is_said(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", "vim '")
+
+    async def run() -> None:
+        async with running() as (app, pilot):
+            await app.study.go(Place("exercise", _exercise(job=False).id))
+            await pilot.press("e")
+            await until(pilot, lambda: "Correct EDITOR" in screen_text(app))
 
     asyncio.run(run())
 

@@ -17,7 +17,7 @@ from tutor.base import settings as settings_
 from tutor.base.assets import OwnModel
 from tutor.base.errors import Exit, MissingError, TutorError
 from tutor.engine.process import find
-from tutor.workshop import chart, elsewhere, files, report, using
+from tutor.workshop import chart, elsewhere, files, gates, report, using
 from tutor.workshop.gates import least, most
 from tutor.workshop.report import Gate, Lineage, ModelFile, Quality, Report, Timing
 
@@ -118,7 +118,7 @@ def test_disk_full_kill_and_broken_source_while_quantizing(real: Report) -> None
 
     code = "from tutor.workshop import quantize as q; q.quantize('real', q.Wish(('Q8_0',)))"
     process = subprocess.Popen([sys.executable, "-c", code])
-    part = path.with_name(f"{path.name}.part")
+    part = path.with_name(f"{path.name}.{process.pid}.part")
     deadline = time.monotonic() + 60
     while not part.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -166,6 +166,13 @@ def test_a_model_that_does_not_load_is_not_used_even_by_force(home) -> None:
     with pytest.raises(TutorError, match="does not run"):
         using.use("mine:Q8_0", force=True)
     assert settings_.load().model == ""
+
+
+def test_gates_of_a_type_that_is_not_there_name_the_nearest(home) -> None:
+    made()
+    with pytest.raises(TutorError, match="mine has no file 'Q4KM'") as error:
+        gates.prove("mine", ("Q4KM",))
+    assert "Q4_K_M" in error.value.hint and error.value.code == Exit.USAGE
 
 
 def test_use_and_rollback(home, smollm2) -> None:
@@ -257,7 +264,6 @@ def test_commands_for_other_programs(home) -> None:
 def test_what_llama_cpp_reads_otherwise_in_the_base_too_is_excused_once_in_a_hundred(
     home: Path, smollm2: Path
 ) -> None:
-    from tutor.workshop import gates
     from tutor.workshop.native import Loaded, Said
 
     texts = [f"Text {number} speaks of tokens." for number in range(200)]

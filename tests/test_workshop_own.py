@@ -142,6 +142,14 @@ def test_what_is_held_out_is_of_other_documents(tmp_path: Path, home: Path) -> N
     assert not asked & {row["question"] for row in data.read(tmp_path, data.HELD_DPO)}
 
 
+def test_a_passage_may_hold_a_line_separator(tmp_path: Path, home: Path) -> None:
+    made = [_example(f"document {n}", f"one\u2028two {n}") for n in range(3)]
+    _index_nothing()
+    data.write(tmp_path, made)
+    rows = [row for name in (data.SFT, data.HELD_SFT) for row in data.read(tmp_path, name)]
+    assert {row["question"] for row in rows} == {one.question for one in made}
+
+
 def _index_nothing() -> None:
     from kb.store import open_store
 

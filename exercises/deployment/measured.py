@@ -38,7 +38,7 @@ def same_reader(source: Path, target: Path) -> None:
     assert not other, say(
         f"{target.name}: {len(other)} of {len(wanted)} tokenizer fields are not the base's: "
         f"{', '.join(other[:3])}",
-        f"{target.name}：{len(wanted)} 个分词器字段中有 {len(other)} 个与基础模型不同："
+        f"{target.name}：{len(wanted)} 个分词器字段中有 {len(other)} 个与底座不同："
         f"{', '.join(other[:3])}",
     )
 

@@ -24,7 +24,7 @@ ODD = ["Grüße, ", "模型", " → 🤖", "\n\ndata: none\n", "one\u2028two\u00
 class Server:
     """An OpenAI-compatible server on loopback, in a thread. What it does is the scenario that the
     last message names: "plain", "odd", "held", "silent", "cut", "error", "crowd 3" or
-    "status:<first>:<Retry-After>,<second>:…" (200 after the last)."""
+    "status:<first>:<Retry-After>|<second>:…" (200 after the last)."""
 
     def __init__(self):
         self.requests, self.waits, self.now, self.peak = [], [], 0, 0
@@ -81,10 +81,10 @@ class Server:
 
     async def _play(self, scenario, writer):
         if scenario.startswith("status:"):
-            steps = scenario.removeprefix("status:").split(",")
+            steps = scenario.removeprefix("status:").split("|")
             if len(self.requests) <= len(steps):
                 status, _, after = steps[len(self.requests) - 1].partition(":")
-                extra = f"Retry-After: {after.replace(';', ':')}\r\n" if after else ""
+                extra = f"Retry-After: {after}\r\n" if after else ""
                 await self._head(writer, int(status), extra, "application/json")
                 writer.write(b'{"error": {"message": "no such model: mine"}}')
                 return await writer.drain()

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
@@ -51,8 +51,19 @@ def served(file: Path, submission: Any, folder: Path):
         yield caller, process
     finally:
         caller.http.close()
-        process.kill()
+        for each in family(process):
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
         process.wait()
+
+
+def family(process: subprocess.Popen) -> list[psutil.Process]:
+    """Return the process and all that it has started; nobody where it has ended."""
+    try:
+        first = psutil.Process(process.pid)
+        return [first, *first.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
 
 
 def wait_for(caller: Caller, process: subprocess.Popen, log: Path) -> None:
@@ -86,8 +97,12 @@ def check_server(caller: Caller, process: subprocess.Popen, name: str, text: str
     assert refused == 401, say(
         f"with a wrong key the answer is {refused}, not 401", f"密钥不对时返回 {refused}，应为 401"
     )
-    where = {c.laddr.ip for c in psutil.Process(process.pid).net_connections("tcp")
+    where = {c.laddr.ip for each in family(process) for c in each.net_connections("tcp")
              if c.status == psutil.CONN_LISTEN}  # fmt: skip
+    assert where, say(
+        "the server is not serve's own process, nor one that it started: who ends it?",
+        "服务器既不是 serve 所在的进程，也不是它启动的子进程：由谁来结束它？",
+    )
     assert where <= {"127.0.0.1", "::1"}, say(
         f"it listens on {sorted(where)}: the whole network can reach it",
         f"它监听在 {sorted(where)}：整个网络都能连上",

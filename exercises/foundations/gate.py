@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from exercises.pytest_plugin import criterion_of
 from tutor.base.i18n import say
 
 
@@ -33,13 +34,16 @@ class Gate:
 
         return noted
 
-    def require(self, criterion: str) -> None:
-        """Fail this criterion while a quick one does not hold."""
-        if self.waiting:
+    def require(self, request: pytest.FixtureRequest) -> None:
+        """Fail this criterion while a quick one of this check does not hold."""
+        # A check by one criterion leaves the quick ones out: nothing would ever empty the list.
+        asked = {criterion_of(item) for item in request.session.items}
+        if waiting := [name for name in self.waiting if name in asked]:
+            criterion = criterion_of(request.node)
             pytest.fail(
                 say(
                     f"{criterion} trains a model, and is decided once these hold: "
-                    f"{', '.join(self.waiting)}",
-                    f"{criterion} 需要训练模型，待以下各项通过后才会判定：{'、'.join(self.waiting)}",
+                    f"{', '.join(waiting)}",
+                    f"{criterion} 需要训练模型，待以下各项通过后才会判定：{'、'.join(waiting)}",
                 )
             )

@@ -123,7 +123,7 @@ def check_no_full_weights(run_dir: Path) -> None:
                 full = any("lora_" not in name for name in tensors.keys())  # noqa: SIM118
         assert not full, say(
             f"{where} holds weights of the base: save the adapter, not the model",
-            f"{where} 中含有基础模型的权重：应保存适配器，而不是整个模型",
+            f"{where} 中含有底座模型的权重：应保存适配器，而不是整个模型",
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from kb.model import Document, Section, UnreadableError
@@ -34,23 +35,41 @@ def parse(path: Path, data: bytes) -> Document:
     """Parse a file's bytes by its name's suffix.
 
     Raises UnreadableError where the file is empty, broken, of another kind than its name says,
-    larger than LARGEST, or holds no text.
+    larger than LARGEST, nested too deeply, or holds no text.
     """
     suffix = path.suffix.lower()
     if len(data) > LARGEST:
         raise UnreadableError("larger than 25 MB", "超过 25 MB")
     if not data.strip():
         raise UnreadableError("the file is empty", "文件为空")
-    if suffix == ".pdf":
-        title, sections = pdf.read(data)
-    elif suffix in _TEXT_READERS:
-        title, sections = _TEXT_READERS[suffix](decode(data))
-    else:
+    if suffix not in SUFFIXES:
         raise UnreadableError(f"{suffix or path.name}: not a kind that is read", "不支持的文件类型")
-    sections = [section for section in sections if section.blocks]
+    try:
+        if suffix == ".pdf":
+            title, sections = pdf.read(data)
+        else:
+            title, sections = _TEXT_READERS[suffix](decode(data))
+    except (RecursionError, MemoryError) as error:  # Python's own parser ends with either
+        raise UnreadableError("nested too deeply", "嵌套过深") from error
+    sections = [_storable(section) for section in sections if section.blocks]
     if not sections:
         raise UnreadableError("holds no text", "没有可用的文字")
-    return Document(title or _title_from_name(path), tuple(sections), _language(sections))
+    title = _encodable(title or _title_from_name(path))
+    return Document(title, tuple(sections), _language(sections))
+
+
+def _storable(section: Section) -> Section:
+    return replace(
+        section,
+        heading=tuple(map(_encodable, section.heading)),
+        blocks=tuple(replace(block, text=_encodable(block.text)) for block in section.blocks),
+    )
+
+
+def _encodable(text: str) -> str:
+    """Drop lone surrogates, which an escape in a notebook or a docstring can stand for: SQLite and
+    the encoder take none."""
+    return text.encode("utf-8", "ignore").decode("utf-8")
 
 
 def decode(data: bytes) -> str:

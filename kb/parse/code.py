@@ -15,7 +15,7 @@ def read_python(text: str) -> tuple[str, list[Section]]:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):  # Python 2, a template, a null byte
         return "", [Section((), tuple(_paragraphs(text, "code")))]
-    lines = text.splitlines()
+    lines = re.split(r"\r\n?|\n", text)  # as ast counts them: a form feed ends no line
     sections: list[Section] = []
     body = tree.body
     doc = ast.get_docstring(tree)

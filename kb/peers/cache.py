@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from kb import encoder
 from kb.sync import Progress
 from tutor.base import home
+from tutor.base.writing import written
 
 BATCH = 2048
 """Texts embedded between two writes."""
@@ -47,7 +48,5 @@ def _read(path: Path) -> dict[str, NDArray[np.float16]]:
 
 def _write(path: Path, kept: dict[str, NDArray[np.float16]]) -> None:
     path.parent.mkdir(exist_ok=True)
-    part = path.with_suffix(".part")
-    with part.open("wb") as out:
+    with written(path) as part, part.open("wb") as out:
         np.savez(out, keys=np.array(list(kept)), rows=np.stack(list(kept.values())))
-    part.replace(path)

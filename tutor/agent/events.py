@@ -26,7 +26,6 @@ class Observation:
     """What a tool returned. The first one comes before the model is asked anything."""
 
     passages: tuple[Passage, ...]
-    note: str = ""
 
 
 @dataclass(frozen=True)

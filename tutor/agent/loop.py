@@ -45,28 +45,25 @@ async def ask(
     began = time.monotonic()
     found = Evidence(question, lang or detect(question), kb, style=style)
     # The engine reads its model while the passages are looked for.
-    starting = asyncio.create_task(asyncio.to_thread(engine.ensure, settings))
-    try:
-        # tools: what the question plainly asks for comes before any search (tutor/agent/tools)
-        opening = await asyncio.to_thread(tools.first_tools, found, settings)
-        for event in opening.events:
+    starting = engine.starting(settings)
+    # tools: what the question plainly asks for comes before any search (tutor/agent/tools)
+    opening = await asyncio.to_thread(tools.first_tools, found, settings)
+    for event in opening.events:
+        yield event
+    unknown: list[str] = []
+    if not opening.enough:
+        own = len(found.passages)
+        await asyncio.to_thread(first_search, found)
+        yield Observation(tuple(found.passages[own:]))
+        unknown = await asyncio.to_thread(coverage.unknown_names, question, kb)
+    if unknown:
+        yield Thought(_unknown_text(unknown, found.lang))
+        yield Done(_not_covered(found, unknown, began))
+        return
+    endpoint = await asyncio.wrap_future(starting)
+    async with engine.ChatClient(endpoint) as client:
+        async for event in _answer(client, found, settings, began):
             yield event
-        unknown: list[str] = []
-        if not opening.enough:
-            own = len(found.passages)
-            await asyncio.to_thread(first_search, found)
-            yield Observation(tuple(found.passages[own:]))
-            unknown = await asyncio.to_thread(coverage.unknown_names, question, kb)
-        if unknown:
-            yield Thought(_unknown_text(unknown, found.lang))
-            yield Done(_not_covered(found, unknown, began))
-            return
-        endpoint = await starting
-        async with engine.ChatClient(endpoint) as client:
-            async for event in _answer(client, found, settings, began):
-                yield event
-    finally:
-        starting.cancel()
 
 
 def first_search(found: Evidence) -> None:

@@ -33,7 +33,7 @@ async def own_view(
     Raises as `loop.ask` does.
     """
     began = time.monotonic()
-    endpoint = await asyncio.to_thread(engine.ensure, settings)
+    endpoint = await asyncio.wrap_future(engine.starting(settings))
     yield Token(LABEL[lang])
     said, first = "", 0.0
     messages: list[engine.Message] = [

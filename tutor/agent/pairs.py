@@ -53,7 +53,7 @@ async def draw(
     Closing the iterator stops the generation. Raises MissingError where the model is not there,
     EngineError where the engine ends in the middle, TutorError where there are no two answers.
     """
-    endpoint = await asyncio.to_thread(engine.ensure, settings)
+    endpoint = await asyncio.wrap_future(engine.starting(settings))
     temperatures = dice.sample(TEMPERATURES, 2)
     answers: list[str] = []
     async with engine.ChatClient(endpoint) as client:

@@ -13,16 +13,24 @@ from dataclasses import replace
 from pathlib import Path
 
 from kb import KnowledgeBase, glossary
-from tutor.agent import scoring
-from tutor.agent.peers import Reply, Tutor
-from tutor.agent.recording import record
+from tutor import engine
+from tutor.agent import prompts, scoring, steps, tools
+from tutor.agent.evidence import Evidence
+from tutor.agent.loop import first_search
+from tutor.agent.peers import Reply, Tutor, obeys
+from tutor.agent.react import STEP_TOKENS
+from tutor.agent.terms import words
+from tutor.agent.writer import QUOTATION
 from tutor.base import settings as settings_
+from tutor.base.i18n import detect
 from tutor.engine.process import find
 from tutor.engine.serve import serving
 from tutor.workshop.gates import Behaviour
 
 QUESTIONS = 6
 CHINESE_EVERY = 3
+SENTENCE = 3
+"""Content words from which on a sentence says something: a bare "1." is held by any passage."""
 
 
 def behaviour(model: str, kb: KnowledgeBase, questions: list[str] | None = None) -> Behaviour:
@@ -30,9 +38,8 @@ def behaviour(model: str, kb: KnowledgeBase, questions: list[str] | None = None)
     is. Raises MissingError where the model is not there, EngineError where it ends early.
     """
     with _tutor(model, kb) as tutor:
-        fared = asyncio.run(_ask_all(questions or sample(kb), tutor))
-    valid = sum(valid for valid, _ in fared) / len(fared)
-    cited = sum(bool(reply.cited) for _, reply in fared) / len(fared)
+        fared = asyncio.run(_try_all(questions or sample(kb), tutor))
+    valid, cited = (sum(each) / len(fared) for each in zip(*fared, strict=True))
     return Behaviour(valid, cited, len(fared))
 
 
@@ -43,10 +50,10 @@ def grader(kb: KnowledgeBase, file: Path, count: int) -> Callable[[str], tuple[i
 
     def grade(model: str) -> tuple[int, int]:
         with _tutor(model, kb) as tutor:
-            fared = asyncio.run(_ask_all([q.question for q in questions], tutor))
+            replies = asyncio.run(_answer_all([q.question for q in questions], tutor))
         right = (
             scoring.score(question, reply.text, reply.cited, reply.retrieved).right
-            for question, (_, reply) in zip(questions, fared, strict=True)
+            for question, reply in zip(questions, replies, strict=True)
         )
         return sum(right), len(questions)
 
@@ -75,11 +82,36 @@ def _tutor(model: str, kb: KnowledgeBase) -> Iterator[Tutor]:
         yield Tutor(kb, other)
 
 
-async def _ask_all(questions: list[str], tutor: Tutor) -> list[tuple[bool, Reply]]:
-    """Return, for each question, whether every decision of the model's was valid, and the reply."""
-    fared = []
-    for question in questions:
-        with record() as exchanges:
-            reply = await tutor.answer(question)
-        fared.append((all(tutor.valid(exchange) for exchange in exchanges), reply))
-    return fared
+async def _answer_all(questions: list[str], tutor: Tutor) -> list[Reply]:
+    return [await tutor.answer(question) for question in questions]
+
+
+async def _try_all(questions: list[str], tutor: Tutor) -> list[tuple[bool, bool]]:
+    """Return, for each question, whether the model's decision was valid, and whether its own words
+    are cited."""
+    return [(await _decides(q, tutor), _cites((await tutor.answer(q)).text)) for q in questions]
+
+
+async def _decides(question: str, tutor: Tutor) -> bool:
+    """Tell whether the model's decision is valid at once. It is asked for in any case: the evidence
+    for "What is X?" is strong, and the agent would find nothing to decide."""
+    found = Evidence(question, detect(question), tutor.kb)
+    first_search(found)
+    offered = tools.offer(found)
+    told = tools.told(offered, found.lang)
+    schema = steps.schema(offered)
+    endpoint = await asyncio.wrap_future(engine.starting(tutor.settings))
+    async with engine.ChatClient(endpoint) as client:
+        reply = await client.complete(
+            prompts.decide(question, found.lang, found.passages, told),
+            max_tokens=STEP_TOKENS,
+            schema=schema,
+        )
+    return obeys(reply, schema)
+
+
+def _cites(text: str) -> bool:
+    """Tell whether a sentence that the model wrote bears a mark, which stands only where a passage
+    holds the sentence. The quotation's own, below it, says nothing of the model."""
+    written = QUOTATION.split(text)[0]
+    return any(len(words(sentence)) >= SENTENCE for sentence, _ in scoring.marks(written))

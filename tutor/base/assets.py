@@ -18,7 +18,7 @@ from typing import BinaryIO, Literal
 
 import msgspec
 
-from tutor.base import home, packages
+from tutor.base import home, packages, writing
 from tutor.base.errors import MissingError, TutorError, nearest
 from tutor.base.i18n import say
 from tutor.base.packages import BLOCK, SourceError
@@ -116,12 +116,7 @@ def register(name: str, model: OwnModel | None) -> None:
     with FileLock(folder / f"{REGISTRY}.lock"):
         known = {**own_models(), name: model}
         kept = {name: model for name, model in sorted(known.items()) if model}
-        part = folder / f"{REGISTRY}.part"
-        with part.open("wb") as out:
-            out.write(msgspec.json.format(msgspec.json.encode(kept)))
-            out.flush()
-            os.fsync(out.fileno())
-        part.replace(folder / REGISTRY)
+        writing.write(folder / REGISTRY, msgspec.json.format(msgspec.json.encode(kept)))
 
 
 def lora(name: str) -> Path | None:
@@ -204,9 +199,13 @@ def fetch(name: str, advance: Advance = lambda *_: None, mirror: Path | None = N
 
 
 def verify(name: str) -> list[str]:
-    """Return the files of a present asset whose bytes are not what the catalogue says."""
+    """Return the files of an asset that are missing or not, byte for byte, the catalogue's."""
     found = asset(name)
-    return [f.path for f in found.files if _sha256(found.folder / f.path) != f.sha256]
+    return [
+        file.path
+        for file in found.files
+        if not (_whole(found, file) and _sha256(found.folder / file.path) == file.sha256)
+    ]
 
 
 def _fetch_file(found: Asset, file: AssetFile, advance: Advance, mirror: Path | None) -> None:
@@ -237,9 +236,9 @@ def _fetch_file(found: Asset, file: AssetFile, advance: Advance, mirror: Path | 
         )
         + "\n  ".join(failures),
         say(
-            "Check the network (HF_ENDPOINT, pip's index), or give a folder: --mirror DIR. "
+            "Check the network (HF_ENDPOINT, pip's index), or give a folder: tutor setup --mirror DIR. "
             "What has arrived is kept; the next try goes on from there.",
-            "请检查网络（HF_ENDPOINT、pip 源），或用 --mirror DIR 指定本地目录。"
+            "请检查网络（HF_ENDPOINT、pip 源），或用 tutor setup --mirror DIR 指定本地目录。"
             "已下载的部分会保留，下次继续。",
         ),
     )

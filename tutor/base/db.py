@@ -23,13 +23,19 @@ def open_db(path: Path, migrations: Sequence[Migration]) -> Database:
 
     database = _database_class()
     connection = sqlite3.connect(path, timeout=30, check_same_thread=False)
-    db = database(connection)
-    db.execute("PRAGMA journal_mode=WAL")
-    db.execute("PRAGMA foreign_keys=ON")
-    db.execute("CREATE TABLE IF NOT EXISTS _migrations (name TEXT PRIMARY KEY, applied_at REAL)")
-    connection.commit()
-    for migration in migrations:
-        _migrate(db, migration)
+    try:
+        db = database(connection)
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA foreign_keys=ON")
+        db.execute(
+            "CREATE TABLE IF NOT EXISTS _migrations (name TEXT PRIMARY KEY, applied_at REAL)"
+        )
+        connection.commit()
+        for migration in migrations:
+            _migrate(db, migration)
+    except sqlite3.Error:
+        connection.close()  # Windows moves no file that is open
+        raise
     return db
 
 

@@ -11,6 +11,7 @@ class Exit(IntEnum):
     USAGE = 2
     MISSING = 3
     TIMED_OUT = 4
+    DEFECT = 70  # as sysexits.h has it
     INTERRUPTED = 130
 
 

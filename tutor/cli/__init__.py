@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 
 import click
 
@@ -28,7 +29,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "Put an exercise into your workspace.",
         "把练习放入你的工作目录。",
     ),
-    "run": ("tutor.cli.exercise", "Run an exercise's training job.", "运行练习的训练任务。"),
+    "run": (
+        "tutor.cli.exercise",
+        "Run your file of an exercise, or its training job.",
+        "运行你的练习文件，或其中的训练任务。",
+    ),
     "check": (
         "tutor.cli.exercise",
         "Grade an exercise, or all of a unit.",
@@ -50,7 +55,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "The knowledge base: sync, add, search, stats.",
         "知识库：同步、添加、检索、统计。",
     ),
-    "model": ("tutor.cli.model", "Models: list, pull, use.", "模型：列出、下载、切换。"),
+    "model": (
+        "tutor.cli.model",
+        "Models: list, pull, use, or make your own.",
+        "模型：列出、下载、切换、自制。",
+    ),
     "setup": (
         "tutor.cli.setup",
         "Get the models and the first knowledge base.",
@@ -100,43 +109,22 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="tutor")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option(
+    "--debug", is_flag=True, help="Show the traceback of an error. / 出错时显示完整的调用栈。"
+)
 def cli(debug: bool) -> None:
     """Eight weeks of large language models, in the terminal, offline. / 八周大语言模型学习伙伴。"""
-
-
-def _report_bug(kind: type[BaseException], error: BaseException, _: object) -> None:
-    """Say in one line what no code foresaw; `--debug` shows where."""
-    from tutor.base.i18n import say
-
-    click.echo(
-        say(
-            f"tutor: a defect in tutor itself: {kind.__name__}: {error}\n"
-            "  → Add --debug after `tutor` to see where, and report it.",
-            f"tutor：程序内部错误：{kind.__name__}: {error}\n"
-            "  → 在 `tutor` 后加 --debug 可查看位置，欢迎反馈。",
-        ),
-        err=True,
-    )
 
 
 def main() -> None:
     """Run the command line; every error ends here as one line, a hint and an exit code."""
     from tutor.base import settings
 
-    debug = "--debug" in sys.argv
-    if not debug:
-        sys.excepthook = _report_bug
+    _write_any_character()
+    sys.excepthook = _end_by_defect
     try:
         settings.load()  # sets the language before any text is shown
         sys.exit(cli(standalone_mode=False) or Exit.OK)
-    except TutorError as error:
-        if debug:
-            raise
-        click.echo(f"tutor: {error.message}", err=True)
-        if error.hint:
-            click.echo(f"  → {error.hint}", err=True)
-        sys.exit(error.code)
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.exceptions.Abort):
@@ -150,3 +138,33 @@ def main() -> None:
         # `tutor ... | head`: the reader has what it wanted.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(Exit.OK)
+    except (TutorError, OSError) as error:
+        sys.exit(_say_why(error))
+
+
+def _write_any_character() -> None:
+    """UTF-8 into files and pipes, where Windows has its code page; a terminal that lacks a
+    character shows another."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            encoding = stream.encoding if stream.isatty() else "utf-8"
+            stream.reconfigure(encoding=encoding, errors="replace")
+
+
+def _end_by_defect(_: type[BaseException], error: BaseException, __: object) -> None:
+    """What no code foresaw is said in a line too."""
+    sys.exit(_say_why(error))
+
+
+def _say_why(error: BaseException) -> Exit:
+    from tutor.base.trouble import as_tutor_error
+
+    if "--debug" in sys.argv:
+        import traceback
+
+        traceback.print_exception(error)
+    shown = as_tutor_error(error)
+    click.echo(f"tutor: {shown.message}", err=True)
+    if shown.hint:
+        click.echo(f"  → {shown.hint}", err=True)
+    return shown.code

@@ -53,7 +53,7 @@ LEVELS = ("child", "beginner", "engineer", "researcher")
     is_flag=True,
     help="The model's own view, without sources. / 模型自己的看法，不查资料。",
 )
-@click.option("--trace", is_flag=True, help="Show every step on stderr. / 显示每一步。")
+@click.option("--trace", is_flag=True, help="Show every step on stderr. / 在 stderr 上显示每一步。")
 @json_option
 def ask(
     question: tuple[str, ...],
@@ -68,7 +68,8 @@ def ask(
     """Ask a question; the answer cites its sources. / 提问，回答注明出处。
 
     The question is answered in its own language, from the knowledge base only. Asked how to solve
-    an exercise, the tutor gives the next hint.
+    an exercise, the tutor gives the next hint. /
+    用提问的语言回答，只依据知识库。问练习怎么做时，只给下一条提示。
     """
     text = " ".join(question)
     settings = settings_.load()

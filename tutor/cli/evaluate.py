@@ -38,11 +38,13 @@ if TYPE_CHECKING:
     type=click.IntRange(1),
     help="N of them, by language and kind. / 按语言和题型抽取 N 题。",
 )
-@click.option("--seed", default=0, show_default=True, help="Of --sample. / 抽样种子。")
+@click.option(
+    "--seed", default=0, show_default=True, help="The seed of --sample. / --sample 的随机种子。"
+)
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Where each row is written as it comes. / 逐题结果的文件。",
+    help="Where each row is written as it comes. / 逐题结果写入的文件。",
 )
 @click.option("--resume", is_flag=True, help="Go on with the rows file. / 接着上次的结果继续。")
 @click.option("--verbose", is_flag=True, help="List what went wrong. / 列出答错的题。")
@@ -60,14 +62,20 @@ def evaluate(
 ) -> int:
     """Measure answers on questions with known answers (JSONL). / 用已知答案的问题评测回答。
 
-    Every question goes to the tutor, and to each system named with --against, on the same engine.
+    Every question goes to the tutor, and to each system named with --against, on the same engine. /
+    每道题都会问 tutor，以及 --against 指定的各个系统，使用同一个引擎。
     """
     from tutor.agent.scoring import read_questions, sample
 
     asked = read_questions(questions)[:limit]
     asked = sample(asked, count, seed) if count else asked
     if not asked:
-        raise TutorError(say(f"{questions} holds no question.", f"{questions} 中没有问题。"))
+        raise TutorError(
+            say(
+                f"{questions} holds no question: one JSON object a line is expected.",
+                f"{questions} 中没有题目：每行应是一个 JSON 对象。",
+            )
+        )
     from tutor.agent import evaluate as evaluating
 
     rows_file = _rows_file(out, questions, resume)
@@ -164,9 +172,9 @@ def _figures(reports: dict[str, Report]) -> Table:
         (say("citations", "引用数"), lambda s: str(s.citations)),
         (say("foreign citations", "未检索到的引用"), lambda s: str(s.foreign_citations)),
         (say("invalid steps / calls", "无效步骤 / 调用"), lambda s: f"{s.invalid_steps} / {s.calls}"),
-        (say("first token s, p50 / p95", "首字秒数 p50 / p95"), lambda s: _spread(s.first_token_s)),
-        (say("whole answer s, p50 / p95", "全答秒数 p50 / p95"), lambda s: _spread(s.total_s)),
-        (say("prompt tokens, p50 / p95", "提示词元 p50 / p95"), lambda s: _spread(s.prompt_tokens, 0)),
+        (say("first token s, p50 / p95", "首 token 秒数 p50 / p95"), lambda s: _spread(s.first_token_s)),
+        (say("whole answer s, p50 / p95", "完整回答秒数 p50 / p95"), lambda s: _spread(s.total_s)),
+        (say("prompt tokens, p50 / p95", "提示 token 数 p50 / p95"), lambda s: _spread(s.prompt_tokens, 0)),
         (say("errors", "出错"), lambda s: str(s.errors)),
     ]  # fmt: skip
     table = Table(box=None, pad_edge=False)

@@ -41,7 +41,8 @@ MARKS = {"passed": ("✓", "green"), "failed": ("✗", "red"), "not_run": ("–"
 def open_(exercise: str, notebook: bool, as_json: bool) -> int:
     """Put an exercise into your workspace. / 把练习放入你的工作目录。
 
-    EXERCISE is for example week5/lora. A file that you have edited is never overwritten.
+    EXERCISE is for example week5/lora. A file that you have edited is never overwritten. /
+    EXERCISE 形如 week5/lora。你改过的文件绝不会被覆盖。
     """
     found = find_one(exercise)
     path = workspace.open_exercise(found, base_settings.load(), notebook)
@@ -63,7 +64,9 @@ open = open_  # the name that the command table looks up; nothing here opens fil
 
 @click.command()
 @click.argument("exercise")
-@click.option("--again", is_flag=True, help="Also where this source was run. / 强制重新运行。")
+@click.option(
+    "--again", is_flag=True, help="Even if this source was run before. / 即使这份文件已运行过。"
+)
 @click.option(
     "--stop",
     is_flag=True,
@@ -74,7 +77,9 @@ def run(exercise: str, again: bool, stop: bool, as_json: bool) -> int:
     """Run your file of an exercise; one that trains, as a job. / 运行你的练习文件；训练作为任务。
 
     A finished training of the same source is not run again; an interrupted one goes on from its
-    last checkpoint. One that is going on in another terminal ends early with --stop.
+    last checkpoint. One that is going on in another terminal ends early with --stop. /
+    同一份文件已完成的训练不会重跑，中断的从最近的检查点继续；
+    正在另一个终端里进行的，用 --stop 提前结束。
     """
     found = find_one(exercise)
     settings = base_settings.load()
@@ -133,7 +138,9 @@ def _run_file(found: Exercise, submission: Path, settings: Settings, as_json: bo
 
 @click.command()
 @click.argument("reference", metavar="UNIT_OR_EXERCISE")
-@click.option("--watch", is_flag=True, help="Again when the file changes. / 文件改动后自动重查。")
+@click.option(
+    "--watch", is_flag=True, help="Again when the file changes. / 文件改动后自动重新批改。"
+)
 @click.option(
     "--file",
     "file",
@@ -144,14 +151,16 @@ def _run_file(found: Exercise, submission: Path, settings: Settings, as_json: bo
     "--test-out",
     "testing_out",
     is_flag=True,
-    help="A whole unit, to skip its lesson. / 检查整个单元，通过即可免修课文。",
+    help="A whole unit, to skip its lesson. / 批改整个单元，全部通过即可免修课文。",
 )
 @json_option
 def check(reference: str, watch: bool, file: Path | None, testing_out: bool, as_json: bool) -> int:
     """Grade an exercise, or all of a unit. / 批改一个练习或整个单元。
 
     An exercise with a training job is run first where its source has no finished run. Exit
-    status: 0 passed, 1 not passed, 3 something is missing, 4 timed out.
+    status: 0 passed, 1 not passed, 3 something is missing, 4 timed out. /
+    有训练任务的练习，若这份文件还没有完成过运行，会先运行。
+    退出码：0 通过，1 未通过，3 缺少所需内容，4 超时。
     """
     found = find(reference)
     if testing_out:
@@ -410,7 +419,7 @@ class Display:
             self.losses.append(event.loss)
         if event.tokens_per_s is not None:
             figures += say(
-                f"  {event.tokens_per_s:.0f} tokens/s", f"  {event.tokens_per_s:.0f} 词元/秒"
+                f"  {event.tokens_per_s:.0f} tokens/s", f"  {event.tokens_per_s:.0f} token/秒"
             )
         if event.rss_mb:
             figures += f"  {event.rss_mb:.0f} MB"

@@ -117,9 +117,8 @@ def _mirror_of_documents(mirror: Path | None) -> Path | None:
     """Return the mirror to index: the one asked for, else the settings' if it holds documents."""
     from tutor.base import settings
 
-    if mirror or not (named := settings.load().mirror):
+    if mirror or not (folder := settings.load().mirror_dir):
         return mirror
-    folder = Path(named).expanduser()
     return folder if any(folder.glob("*/SOURCE.json")) else None
 
 
@@ -233,7 +232,7 @@ def search(query: str, week: int | None, lang: str | None, k: int, as_json: bool
         emit_json(found)
         return
     if not found:
-        narrate(say("Nothing found.", "没有找到。"))
+        narrate(say("Nothing found. Try other words.", "没有找到，请换个说法。"))
     for number, passage in enumerate(found, 1):
         click.echo(_shown(number, passage))
 

@@ -10,10 +10,10 @@ import click
 from tutor.base import assets
 from tutor.base import settings as settings_
 from tutor.base.errors import Exit
-from tutor.base.i18n import say
+from tutor.base.i18n import many, say
 from tutor.cli.model_own import build_own
 from tutor.cli.model_workshop import COMMANDS
-from tutor.cli.output import emit_json, json_option, show
+from tutor.cli.output import emit_json, json_option, narrate, show
 
 if TYPE_CHECKING:
     from tutor.workshop.report import Gate, Lineage
@@ -106,18 +106,33 @@ def _own(current: str) -> list[Listed]:
 
 @model.command()
 @click.argument("names", nargs=-1, required=True)
-@click.option("--again", is_flag=True, help="Fetch it anew. / 重新下载。")
+@click.option("--again", is_flag=True, help="Fetch anew what is damaged. / 重新下载损坏的文件。")
 def pull(names: tuple[str, ...], again: bool) -> int:
     """Fetch models, encoders or datasets; print where they lie. / 下载模型、编码器或数据集。"""
     from tutor.cli.setup import pull_with_progress
 
     for asset in [assets.asset(name) for name in names]:
         if again:
-            for file in asset.files:
-                (asset.folder / file.path).unlink(missing_ok=True)
+            _remove_damaged(asset)
         pull_with_progress(asset.name, settings_.load())
         click.echo(assets.path(asset.name))
     return Exit.OK
+
+
+def _remove_damaged(asset: assets.Asset) -> None:
+    """Remove the files that are not what the catalogue says. The others stay: without a network
+    they could not be had again."""
+    wrong = assets.verify(asset.name)
+    for path in wrong:
+        (asset.folder / path).unlink(missing_ok=True)
+    kept = len(asset.files) - len(wrong)
+    if kept:
+        narrate(
+            say(
+                f"{asset.name}: {kept} of {many(len(asset.files), 'file')} whole, kept.",
+                f"{asset.name}：{len(asset.files)} 个文件中有 {kept} 个完好，予以保留。",
+            )
+        )
 
 
 for command in (*COMMANDS, build_own):

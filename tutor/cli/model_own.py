@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option(
     "--hours", type=click.FloatRange(0, min_open=True),
-    help="Of training; 1 for tiny, 8 for default. / 训练时长（小时），tiny 为 1，default 为 8。",
+    help="Hours of training; 1 for tiny, 8 for default. / 训练时长（小时），tiny 为 1，default 为 8。",
 )  # fmt: skip
 @click.option("--name", default="", help="The new model's name. / 新模型的名称。")
 @click.option(
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option(
     "--eval", "questions", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Ask these (JSON lines) before and after. / 用这些题目评测训练前后。",
+    help="Ask these (JSONL) before and after. / 用这些题目（JSONL）评测训练前后。",
 )  # fmt: skip
 @click.option("--limit", type=click.IntRange(1), help="Only the first N. / 只用前 N 题。")
 @json_option

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 name_option = click.option("--name", default="", help="The new model's name. / 新模型的名称。")
 base_option = click.option(
-    "--base", default="", help="The adapter's base, where it does not say. / 适配器的基座。"
+    "--base",
+    default="",
+    help="The adapter's base, where it does not say. / 适配器的底座（适配器未注明时）。",
 )
 type_option = click.option(
     "--type", "types", multiple=True, metavar="TYPE",
@@ -38,7 +40,7 @@ imatrix_option = click.option(
 @click.argument("run")
 @name_option
 @base_option
-@click.option("--lora", is_flag=True, help="Load it beside the base. / 不合并，与基座并用。")
+@click.option("--lora", is_flag=True, help="Load it beside the base. / 不合并，与底座并用。")
 @click.option("--merged", is_flag=True, help="A merged folder too, for vLLM. / 另存合并后的目录。")
 @click.option("--converter", is_flag=True, help="By the full converter. / 使用完整的转换器。")
 @json_option
@@ -67,7 +69,7 @@ def export(
 @click.option("--quick", is_flag=True, help="Do not measure. / 不测量。")
 @click.option(
     "--questions", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Count right answers on these (JSON lines). / 用这些题目（JSONL）统计答对数。",
+    help="Count right answers on these (JSONL). / 用这些题目（JSONL）统计答对数。",
 )  # fmt: skip
 @click.option("--sample", default=10, help="How many of them. / 抽取多少题。")
 @json_option
@@ -102,7 +104,7 @@ def quantize(
 )
 @json_option
 def gates(name: str, no_questions: bool, as_json: bool) -> int:
-    """Prove a model: NAME, or NAME:TYPE for one file. / 检验模型：NAME 或 NAME:TYPE。
+    """Prove a model: NAME, or NAME:TYPE for one file. / 让模型过关卡：NAME 或 NAME:TYPE。
 
     Exit status 1 where a gate is not passed. / 有关卡未通过时退出码为 1。
     """
@@ -129,7 +131,7 @@ def gates(name: str, no_questions: bool, as_json: bool) -> int:
 def make(
     run: str, name: str, base: str, types: tuple[str, ...], imatrix: bool, as_json: bool
 ) -> int:
-    """The whole way: export, quantize, gates, use. / 一步到位：导出、量化、检验、启用。"""
+    """The whole way: export, quantize, gates, use. / 一步到位：导出、量化、过关卡、启用。"""
     from tutor.workshop import journey
     from tutor.workshop.quantize import Wish
 
@@ -143,7 +145,7 @@ def make(
 
 @click.command()
 @click.argument("name")
-@click.option("--force", is_flag=True, help="Even where gates failed. / 即使未通过检验也启用。")
+@click.option("--force", is_flag=True, help="Even where gates failed. / 即使有关卡未通过也启用。")
 def use(name: str, force: bool) -> int:
     """Answer with this model: of the catalogue, your own, or a GGUF file. / 切换回答所用的模型。"""
     from tutor.workshop import using
@@ -196,8 +198,14 @@ def bench(name: str, as_json: bool) -> int:
 @click.option(
     "--host", default="127.0.0.1", help="0.0.0.0: for the network. / 0.0.0.0 表示对外开放。"
 )
-@click.option("--key", default="", help="Empty: a random one. / 留空则随机生成。")
-@click.option("--context", default=4096, help="Tokens. / 上下文长度。")
+@click.option(
+    "--key",
+    default="",
+    help="What callers must send; empty: a random one. / 访问密钥，留空则随机生成。",
+)
+@click.option(
+    "--context", default=4096, help="Context length, in tokens. / 上下文长度（token 数）。"
+)
 @json_option
 def serve(name: str, port: int, host: str, key: str, context: int, as_json: bool) -> int:
     """Serve a model, OpenAI-compatible, until Ctrl-C; say how Ollama and vLLM would.
@@ -291,7 +299,7 @@ def _print_files(made: Report) -> None:
     columns: list[tuple[str, Callable[[ModelFile], str]]] = [
         (say("type", "类型"), lambda f: f.type),
         ("MB", lambda f: f"{f.bytes / 1e6:.1f}"),
-        (say("bits/w", "比特/权重"), lambda f: f"{f.bits_per_weight:.2f}"),
+        (say("bits/w", "位/权重"), lambda f: f"{f.bits_per_weight:.2f}"),
         (say("perplexity", "困惑度"), lambda f: f"{f.quality.perplexity:.2f}" if f.quality else ""),
         (say("rise", "升幅"), lambda f: f"{100 * f.quality.rise:+.2f}%" if f.quality else ""),
         ("KL", lambda f: f"{f.quality.kl_divergence:.4f}" if f.quality else ""),

@@ -60,11 +60,13 @@ def quiz(unit: str | None, count: int | None, new: int, due: bool, as_json: bool
     if due:
         _print_counts(reviews, name, at, as_json)
         return Exit.OK
-    queue = reviews.queue(name, settings.load().week, at, new)[:count]
+    week = settings.load().week
+    queue = reviews.queue(name, week, at, new)[:count]
     if as_json:
         emit_json([_plain(asked) for asked in queue])
     elif not queue:
-        _tell_nothing(reviews, name, at)
+        more = new + NEW_A_DAY
+        _tell_nothing(reviews, name, at, more if reviews.queue(name, week, at, more) else 0)
     elif _interactive():
         _sit(reviews, Sitting(queue))
     else:
@@ -132,24 +134,32 @@ def _plain(asked: Asked) -> dict[str, Any]:
     }
 
 
-def _tell_nothing(reviews: Reviews, unit: str, at: float) -> None:
+def _tell_nothing(reviews: Reviews, unit: str, at: float, more: int) -> None:
+    """Say when the next card is due and how to have one now.
+
+    more: the day's share of new cards with which there would be some; 0: with none.
+    """
     known: tuple[Card, ...] = cards(unit) if unit else all_cards()
-    following = reviews.next_due(known, at)
-    if following is None:
-        narrate(
+    parts = [say("Nothing is due.", "没有到期的卡片。")]
+    if (following := reviews.next_due(known, at)) is not None:
+        after = span(following - at)
+        parts.append(say(f"The next card is due in {after}.", f"下一张在 {after}后到期。"))
+    if more:
+        command = " ".join(word for word in ("tutor quiz", unit, f"--new {more}") if word)
+        parts.append(
             say(
-                "No cards yet. Read a lesson first, or name a unit: tutor quiz week1",
-                "还没有卡片。请先读一课，或指定单元：tutor quiz week1",
+                f"Today's share of new cards is used up; for more: {command}",
+                f"今天的新卡片已经学完，想多学几张：{command}",
             )
         )
-        return
-    after = span(following - at)
-    narrate(
-        say(
-            f"Nothing is due. The next card is due in {after}; more new ones: tutor quiz --new 20",
-            f"没有到期的卡片。下一张在 {after}后到期；想多学几张：tutor quiz --new 20",
+    elif not unit:
+        parts.append(
+            say(
+                "New cards come from the units you have begun; or name one: tutor quiz week1",
+                "新卡片来自你已开始的单元；也可以指定单元：tutor quiz week1",
+            )
         )
-    )
+    narrate(say(" ", "").join(parts))
 
 
 # In a terminal

@@ -52,7 +52,9 @@ def setup(profile: Profile | None, mirror: Path | None, download_only: bool) -> 
 
 
 @click.command()
-@click.option("--probe", is_flag=True, help="Only prove that llama.cpp decodes. / 仅验证推理。")
+@click.option(
+    "--probe", is_flag=True, help="Only prove that llama.cpp decodes. / 仅验证 llama.cpp 能否推理。"
+)
 @json_option
 def doctor(probe: bool, as_json: bool) -> int:
     """Say what is missing, what it costs and the command that gets it. / 检查缺什么。"""
@@ -69,7 +71,7 @@ def doctor(probe: bool, as_json: bool) -> int:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that doctor looked at; command gets it where it is missing."""
+    """One thing that doctor looked at; command gets it where it is missing, or says how."""
 
     name: str
     ok: bool
@@ -100,7 +102,7 @@ def pull_with_progress(name: str, settings: Settings) -> None:
                 tasks[file] = bar.add_task(file, total=size)
             bar.update(tasks[file], completed=done)  # type: ignore[arg-type]
 
-        assets.fetch(name, advance, Path(settings.mirror) if settings.mirror else None)
+        assets.fetch(name, advance, settings.mirror_dir)
 
 
 def _choose(settings: Settings, profile: Profile | None, mirror: Path | None) -> Settings:
@@ -161,19 +163,19 @@ def _asset_finding(asset: assets.Asset) -> Finding:
 
 def _kb_finding() -> Finding:
     from kb import open_kb
-    from tutor.base.errors import MissingError
+    from tutor.base.errors import TutorError
 
     name = say("knowledge base", "知识库")
     try:
         stats = open_kb().stats()
-    except MissingError as error:
-        return Finding(name, False, error.message, "tutor setup")
+    except TutorError as error:
+        return Finding(name, False, error.message, error.hint)
     return Finding(
         name,
         True,
         say(
             f"{stats.documents} documents, {stats.passages} passages",
-            f"{stats.documents} 篇文档，{stats.passages} 个段落",
+            f"{stats.documents} 个文档，{stats.passages} 段",
         ),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import click
@@ -73,6 +74,7 @@ def lesson(unit: str, raw: bool) -> int:
         from rich.markdown import Markdown
 
         console = Console()
+        os.environ.setdefault("LESS", "-FRX")  # without R it shows the styles' codes as text
         with console.pager(styles=True) if console.is_terminal else _nothing():
             console.print(Markdown(text))
     record.log("lesson", found.id)
@@ -164,7 +166,7 @@ def _print_unit(unit: curriculum.Unit) -> None:
             ],
         ),
         (
-            say("Resources", "资料"),
+            say("Resources", "参考资料"),
             [
                 f"{r.title} · {r.language} · {r.minutes} min\n    {r.url}\n    {r.note}"
                 for r in unit.resources

@@ -5,6 +5,15 @@ real; and any other OpenAI-compatible server is a change of `base_url`.
 """
 
 from tutor.engine.client import ChatClient, EngineError, Message
-from tutor.engine.process import Endpoint, chat_model, ensure, stop
+from tutor.engine.process import Endpoint, chat_model, ensure, starting, stop
 
-__all__ = ["ChatClient", "Endpoint", "EngineError", "Message", "chat_model", "ensure", "stop"]
+__all__ = [
+    "ChatClient",
+    "Endpoint",
+    "EngineError",
+    "Message",
+    "chat_model",
+    "ensure",
+    "starting",
+    "stop",
+]

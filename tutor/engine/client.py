@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from tutor.base.errors import Exit, TutorError
 from tutor.base.i18n import say
 from tutor.base.text import printable
-from tutor.engine.stream import ProtocolError, ServerError, pieces
+from tutor.engine.stream import ProtocolError, ServerError, ThoughtError, pieces
 
 if TYPE_CHECKING:
     import httpx
@@ -106,7 +106,8 @@ class ChatClient:
         where the server knows how. seed: of the sampling; None leaves it to the server.
         Closing the iterator stops the generation. A busy server is asked again a few times before
         its first piece.
-        Raises EngineError where the server is not there, breaks off, stalls or refuses.
+        Raises EngineError where the server is not there, breaks off, stalls, refuses or
+        only thinks.
         """
         body: dict[str, Any] = {
             "model": self.endpoint.model,
@@ -195,6 +196,16 @@ class ChatClient:
                 say(f"The model server said: {error}", f"模型服务报告：{error}"),
                 say("Ask again in a moment.", "请稍后再试。"),
             ) from error
+        except ThoughtError as error:
+            raise EngineError(
+                say(
+                    "The model thought, and came to no answer.", "模型只输出了思考，没有给出回答。"
+                ),
+                say(
+                    "Switch its thinking off on the server, or set another model.",
+                    "请在服务端关闭它的思考模式，或换用其他模型。",
+                ),
+            ) from error
         except ProtocolError as error:
             raise _not_understood(self.endpoint.base_url) from error
 
@@ -205,6 +216,24 @@ class ChatClient:
                 say("Ask again: it starts anew.", "请再问一次，引擎会自动重启。"),
             )
         return _unreachable(self.endpoint.base_url)
+
+
+def address(base_url: str) -> str:
+    """Return the setting as requests' paths are added to it.
+
+    Raises EngineError (usage) where it is no URL.
+    """
+    import httpx
+
+    try:
+        httpx.URL(base_url)
+    except httpx.InvalidURL as error:
+        raise EngineError(
+            say(f"base_url is not an address: {error}", f"base_url 不是有效的地址：{error}"),
+            say("It looks like http://localhost:11434/v1", "写法如：http://localhost:11434/v1"),
+            Exit.USAGE,
+        ) from error
+    return base_url.rstrip("/")
 
 
 def served_model(base_url: str, api_key: str) -> str:

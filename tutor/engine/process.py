@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +22,12 @@ import msgspec
 from tutor.base import assets, home
 from tutor.base.i18n import say
 from tutor.base.settings import Settings
-from tutor.engine.client import EngineError, served_model
+from tutor.base.threads import in_thread
+from tutor.engine.client import EngineError, address, served_model
 
+HEALTH_TIMEOUT_S = 2.0
+HEALTH_TRIES = 5
+"""Beside a training on two cores a live engine misses one now and then."""
 START_TIMEOUT_S = 120.0
 """Reading the largest model of the catalogue from a cold, slow disk takes about a minute."""
 
@@ -83,10 +88,11 @@ def find(name: str) -> Loaded:
 def ensure(settings: Settings) -> Endpoint:
     """Return an endpoint that answers; start the engine if none does.
 
-    Raises MissingError where the model is not there, EngineError where it does not start.
+    Raises MissingError where the model is not there, EngineError where it does not start or
+    base_url is no URL.
     """
     if settings.base_url:
-        url, key = settings.base_url.rstrip("/"), settings.api_key
+        url, key = address(settings.base_url), settings.api_key
         return Endpoint(url, key, settings.model or served_model(url, key), False)
     from filelock import FileLock
 
@@ -101,6 +107,12 @@ def ensure(settings: Settings) -> Endpoint:
     return Endpoint(f"http://127.0.0.1:{record.port}/v1", record.key, record.model, True)
 
 
+def starting(settings: Settings) -> Future[Endpoint]:
+    """Call `ensure` in a thread that nobody waits for: whoever leaves while the model is read
+    leaves at once, and the engine goes on for the next question. Raises as `ensure`."""
+    return in_thread(lambda: ensure(settings), "engine")
+
+
 def stop() -> bool:
     """Stop the running engine; tell whether there was one."""
     if record := _running():
@@ -111,19 +123,35 @@ def stop() -> bool:
 
 def _running() -> Record | None:
     """Return the record of an engine that answers, or None."""
-    import httpx
-
     try:
         record = msgspec.json.decode(home.engine_file().read_bytes(), type=Record)
-        answer = httpx.get(
-            f"http://127.0.0.1:{record.port}/health",
-            headers={"Authorization": f"Bearer {record.key}"},
-            timeout=2,
-            trust_env=False,
-        )
-    except (FileNotFoundError, msgspec.DecodeError, httpx.HTTPError):
+    except (FileNotFoundError, msgspec.DecodeError):
         return None
-    return record if answer.status_code == httpx.codes.OK else None
+    return record if _answers(record) else None
+
+
+def _answers(record: Record) -> bool:
+    """Tell whether the engine is up. One that is slow to say so is asked again while its process
+    lives: a second one beside it would take its memory twice."""
+    import httpx
+    import psutil
+
+    for _ in range(HEALTH_TRIES):
+        try:
+            answer = httpx.get(
+                f"http://127.0.0.1:{record.port}/health",
+                headers={"Authorization": f"Bearer {record.key}"},
+                timeout=HEALTH_TIMEOUT_S,
+                trust_env=False,
+            )
+        except httpx.TimeoutException:
+            if not psutil.pid_exists(record.pid):
+                return False
+        except httpx.HTTPError:
+            return False
+        else:
+            return answer.status_code == httpx.codes.OK
+    return False
 
 
 def _start(model: Loaded, settings: Settings) -> Record:

@@ -78,7 +78,10 @@ def _not_started(name: str, log: str) -> EngineError:
     last = (log.strip().splitlines() or [""])[-1]
     return EngineError(
         say(f"{name} could not be served. {last}", f"无法提供 {name} 的服务。{last}"),
-        say("Another --port? Is the file whole?", "是否换个 --port？文件是否完整？"),
+        say(
+            "Try another --port. If the file is broken off, fetch or export it again.",
+            "请换一个 --port 再试；如果文件不完整，请重新下载或导出。",
+        ),
     )
 
 

@@ -21,6 +21,7 @@ from llama_cpp.server.app import create_app
 from llama_cpp.server.settings import ModelSettings, ServerSettings
 
 from tutor.base import home
+from tutor.base.writing import written
 from tutor.engine.process import Record
 
 HEALTH = "/health"
@@ -102,10 +103,9 @@ def main(name: str, file: str, lora: str, context_tokens: str, idle_s: str) -> N
 
 
 def _write_record(record: Record) -> None:
-    part = home.engine_file().with_suffix(f".{record.pid}.part")
-    part.touch(mode=0o600)
-    part.write_bytes(msgspec.json.encode(record))
-    part.replace(home.engine_file())
+    with written(home.engine_file()) as part:
+        part.touch(mode=0o600)  # it holds the key
+        part.write_bytes(msgspec.json.encode(record))
 
 
 def _remove_record(record: Record) -> None:

@@ -28,6 +28,10 @@ class ServerError(Exception):
     """The server reported an error in the middle of its answer; its own words."""
 
 
+class ThoughtError(Exception):
+    """The answer ended, or the tokens for it were used up, within the thoughts that open it."""
+
+
 @dataclass(frozen=True)
 class _Text:
     content: str | None = None
@@ -54,12 +58,15 @@ async def pieces(
     response: httpx.Response, max_tokens: int, stall_s: float
 ) -> AsyncGenerator[str, None]:
     """Yield the answer's text, made printable, as it arrives, without the thoughts with which a
-    reasoning model may begin it. Raises what `_raw_pieces` raises."""
+    reasoning model may begin it. Raises what `_raw_pieces` raises, and ThoughtError where the
+    answer ends within them."""
     opening = _Opening()
     async with aclosing(_raw_pieces(response, max_tokens, stall_s)) as raw:
         async for piece in raw:
             if said := opening.take(piece):
                 yield said
+    if opening.thinking:
+        raise ThoughtError
 
 
 class _Opening:
@@ -68,6 +75,11 @@ class _Opening:
     def __init__(self) -> None:
         self.held = ""
         self.over = False
+
+    @property
+    def thinking(self) -> bool:
+        """Whether a thought has begun that has not ended."""
+        return not self.over and self.held.startswith(_THOUGHT)
 
     def take(self, piece: str) -> str:
         """Return what of the answer may be shown after the next piece."""

@@ -5,6 +5,7 @@ Mastery comes from evidence rows alone; no model writes here.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import time
@@ -181,17 +182,41 @@ def open_progress(path: Path | None = None) -> tuple[Progress, Path | None]:
     """Open the record. A corrupt file is moved aside and a new one started; the second value
     is then where the old one lies, for the face to say so."""
     path = path or home.progress_file()
+    if progress := _opened(path):
+        return progress, None
+    from filelock import FileLock
+
+    with FileLock(path.with_suffix(".lock")):
+        if progress := _opened(path):  # another process has moved the corrupt one aside
+            return progress, None
+        kept = _move_aside(path)
+        return Progress(open_db(path, MIGRATIONS)), kept
+
+
+def _opened(path: Path) -> Progress | None:
+    """Open the record; None where the file is corrupt."""
     try:
         db = open_db(path, MIGRATIONS)
-        if (state := db.execute("PRAGMA quick_check").fetchone()[0]) != "ok":
+        try:
+            whole = db.execute("PRAGMA quick_check").fetchone()[0] == "ok"
+        except sqlite3.Error:
             db.close()
-            raise sqlite3.DatabaseError(state)
-        return Progress(db), None
-    except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError):
-            raise  # locked or unwritable: not corrupt, nothing to move
-        kept = path.with_name(f"{path.stem}.corrupt-{time.strftime('%Y%m%d-%H%M%S')}{path.suffix}")
-        path.replace(kept)
-        for suffix in ("-wal", "-shm"):
-            Path(f"{path}{suffix}").unlink(missing_ok=True)
-        return Progress(open_db(path, MIGRATIONS)), kept
+            raise
+    except sqlite3.OperationalError:
+        raise  # locked or unwritable: not corrupt, nothing to move
+    except sqlite3.DatabaseError:
+        return None
+    if whole:
+        return Progress(db)
+    db.close()
+    return None
+
+
+def _move_aside(path: Path) -> Path:
+    """Give the record another name, with what SQLite keeps beside it: -wal may hold the newest
+    commits."""
+    kept = path.with_name(f"{path.stem}.corrupt-{time.strftime('%Y%m%d-%H%M%S')}{path.suffix}")
+    for suffix in ("-wal", "-shm", ""):  # the file last, so that no new one meets an old -wal
+        with contextlib.suppress(FileNotFoundError):
+            Path(f"{path}{suffix}").replace(f"{kept}{suffix}")
+    return kept

@@ -110,11 +110,28 @@ class TutorApp(App[Any]):
             hint = say("What would you like to do?", "想做什么？")
             self.push_screen(CommandPalette(placeholder=hint, id="--command-palette"))
 
+    def open_url(self, url: str, *, new_tab: bool = True) -> None:
+        """Open an address in the browser and say so. An answer or a passage can carry any link of
+        a page that was added: those that do not lead into the web stay closed."""
+        title = say("Not a web address: not opened", "不是网址，没有打开")
+        is_web = url.lower().startswith(("https://", "http://"))
+        if is_web:
+            super().open_url(url, new_tab=new_tab)
+            title = say("Opened in the browser", "已在浏览器中打开")
+        self.notify(
+            url,
+            title=title,
+            severity="information" if is_web else "warning",
+            timeout=4,
+            markup=False,
+        )
+
     def _print_error_renderables(self) -> None:
         """Textual prints the traceback of a crash here; a learner gets a line and the log."""
         if self._exception is not None:
-            from tutor.tui.asking import problem
+            from tutor.base.trouble import as_tutor_error
 
             failed = self._exception
-            trouble = problem(failed.error if isinstance(failed, WorkerFailed) else failed)
-            self.failure = TutorError(trouble.message, trouble.hint)
+            self.failure = as_tutor_error(
+                failed.error if isinstance(failed, WorkerFailed) else failed
+            )

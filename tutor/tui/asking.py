@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from contextlib import aclosing
@@ -10,9 +9,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-from tutor.base import home
-from tutor.base.errors import TutorError
-from tutor.base.i18n import say
+from tutor.base.trouble import as_tutor_error
 from tutor.tui.config import current
 
 
@@ -75,7 +72,7 @@ async def relay(
 def problem_of(future: Future[Any]) -> Problem | None:
     """Return what ended the work, or None where it finished or was cancelled.
 
-    An error that is not for users is written to the log, and its name shown.
+    A defect is written to the log, and its name shown.
     """
     try:
         error = future.exception()
@@ -86,18 +83,5 @@ def problem_of(future: Future[Any]) -> Problem | None:
 
 def problem(error: BaseException) -> Problem:
     """Put an error into two lines."""
-    if isinstance(error, TutorError):
-        return Problem(error.message, error.hint)
-    path = write_log(error)
-    return Problem(
-        say(f"Internal error: {error!r}", f"内部错误：{error!r}"),
-        say(f"The details are in {path}.", f"详情见 {path}。"),
-    )
-
-
-def write_log(error: BaseException) -> str:
-    """Append a traceback to the interface's log and return the file's path."""
-    path = home.logs_dir() / "tui.log"
-    with path.open("a", encoding="utf-8") as log:
-        log.writelines(traceback.format_exception(error))
-    return str(path)
+    shown = as_tutor_error(error)
+    return Problem(shown.message, shown.hint)

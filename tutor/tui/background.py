@@ -1,11 +1,11 @@
-"""Threads for work that must not stop the screen. They end with the process (daemons), so that
-quitting never waits for a model or a training job."""
+"""A thread for work that must not stop the screen. It ends with the process (a daemon), so that
+quitting never waits for a model."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -27,21 +27,3 @@ class Background:
             self._loop = asyncio.new_event_loop()
             threading.Thread(target=self._loop.run_forever, name=self._name, daemon=True).start()
         return asyncio.run_coroutine_threadsafe(work, self._loop)
-
-
-def in_thread(work: Callable[[], T], name: str) -> Future[T]:
-    """Run a function in a daemon thread of its own."""
-    future: Future[T] = Future()
-
-    def run() -> None:
-        if not future.set_running_or_notify_cancel():
-            return
-        try:
-            result = work()
-        except BaseException as error:  # noqa: BLE001  handed to whoever holds the future
-            future.set_exception(error)
-        else:
-            future.set_result(result)
-
-    threading.Thread(target=run, name=name, daemon=True).start()
-    return future

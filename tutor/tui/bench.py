@@ -6,6 +6,8 @@ prints a thousand lines a second then costs the screen ten updates, not a thousa
 
 from __future__ import annotations
 
+import os
+import shlex
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -18,7 +20,7 @@ from exercises.spec import Exercise
 from tutor.base.errors import TutorError
 from tutor.base.i18n import say
 from tutor.base.settings import Settings
-from tutor.tui.background import in_thread
+from tutor.base.threads import in_thread
 from tutor.tui.config import current
 
 
@@ -46,6 +48,26 @@ def opened(exercise: Exercise) -> Path:
     from exercises.workspace import open_exercise
 
     return open_exercise(exercise, current())
+
+
+def editor() -> list[str]:
+    """Return the words of the learner's editor command; none where no editor is set.
+
+    Raises TutorError where the command cannot be read.
+    """
+    posix = os.name == "posix"  # elsewhere a backslash is part of a path
+    for name in ("VISUAL", "EDITOR"):
+        command = os.environ.get(name, "")
+        try:
+            words = shlex.split(command, posix=posix)
+        except ValueError as error:
+            raise TutorError(
+                say(f"{name} is {command!r}: {error}.", f"{name} 的值是 {command!r}：{error}。"),
+                say(f"Correct {name}; like this: {name}=vim", f"请修正 {name}，例如：{name}=vim"),
+            ) from error
+        if words:
+            return words if posix else [word.strip('"') for word in words]
+    return []
 
 
 def start(work: Work, exercise: Exercise, done: Callable[[Future[Any]], None]) -> None:

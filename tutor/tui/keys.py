@@ -54,6 +54,13 @@ STUDY = (
         Bilingual("ask a question (also /)", "提问（也可按 /）"),
     ),
     Key(
+        "f1,question_mark",
+        "app.help",
+        "F1",
+        Bilingual("Help", "帮助"),
+        Bilingual("this help (also ?)", "显示帮助（也可按 ?）"),
+    ),
+    Key(
         "p",
         "plan",
         "p",
@@ -73,13 +80,6 @@ STUDY = (
         "z",
         Bilingual("Quiz", "测验"),
         Bilingual("the quiz cards that are due", "复习到期的测验卡片"),
-    ),
-    Key(
-        "f1,question_mark",
-        "app.help",
-        "F1",
-        Bilingual("Help", "帮助"),
-        Bilingual("this help (also ?)", "显示帮助（也可按 ?）"),
     ),
     Key(
         "q",
@@ -235,14 +235,14 @@ QUIZ = (
         "",
         "1–5",
         Bilingual("Choose", "选择"),
-        Bilingual("choose an answer; rate what you recalled", "选择答案；给回忆打分"),
+        Bilingual("choose an answer; rate what you recalled", "选择答案；自评记得怎样"),
     ),
     Key(
         "space",
         "reveal",
         "Space",
         Bilingual("Show", "答案"),
-        Bilingual("show the answer; then the next card", "看答案；之后是下一张"),
+        Bilingual("show the answer; then the next card", "看答案；再按是下一张"),
     ),
     Key(
         "enter",

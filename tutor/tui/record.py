@@ -78,11 +78,6 @@ class Record:
     async def turns(self, session: int) -> list[Turn]:
         return await self._do(lambda: self._opened().sessions.turns(session))
 
-    async def close(self) -> None:
-        if self._progress is not None:
-            await self._do(self._progress.close)
-        self._thread.shutdown(wait=False)
-
     def _to_judge(self, language: Language) -> tuple[Pair | str, Tally]:
         preferences = self._opened().preferences
         return preferences.following(language, random.Random()), preferences.tally()

@@ -99,7 +99,10 @@ def _gguf_name(names: Any, name: str) -> str:
     if found is None:
         raise TutorError(
             say(f"No GGUF tensor is known for {name}.", f"{name} 没有对应的 GGUF 张量。"),
-            say("Is it a model of another family?", "它是否属于别的模型系列？"),
+            say(
+                "Is it a model of another family? Let the full converter try: add --converter",
+                "它可能属于别的模型系列，请加上 --converter，用完整的转换器试试。",
+            ),
         )
     return found
 
@@ -169,7 +172,7 @@ def target_name(base: Base, names: Any, parameter: str) -> str:
     """Return the GGUF name of a parameter that an adapter changes. Raises as `merge` does."""
     name = names.get_name(parameter, (".weight", ".bias"))
     if name is None or (name not in base.tensors and name != OUTPUT):
-        raise _other_base(parameter, say("this base has no such module", "此基座没有该模块"))
+        raise _other_base(parameter, say("this base has no such module", "此底座没有该模块"))
     return name
 
 
@@ -192,10 +195,10 @@ def _other_base(parameter: str, why: str) -> TutorError:
     return TutorError(
         say(
             f"The adapter was trained on another base: {parameter}: {why}.",
-            f"这个适配器是在另一个基座上训练的：{parameter}：{why}。",
+            f"这个适配器是在另一个底座上训练的：{parameter}：{why}。",
         ),
         say(
             "Name the base that it was trained on: --base NAME|FILE.gguf|FOLDER",
-            "请指明训练时的基座：--base 名称|文件.gguf|目录",
+            "请指明训练时所用的底座：--base 名称|文件.gguf|目录",
         ),
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from tutor.base import assets
+from tutor.base import assets, writing
 from tutor.base.assets import OwnModel
 from tutor.base.errors import TutorError
 from tutor.base.i18n import say
@@ -99,7 +99,7 @@ def _refuse_lora(found: Source) -> None:
         raise TutorError(
             say(
                 "Only an adapter whose base is a GGUF file can be loaded beside it.",
-                "只有基座是 GGUF 文件的适配器才能与基座并用。",
+                "只有底座是 GGUF 文件的适配器才能与底座并用。",
             ),
             say("Leave --lora out.", "请去掉 --lora。"),
         )
@@ -145,9 +145,9 @@ def _new_folder(name: str) -> Iterator[Path]:
             part.mkdir(parents=True)
             yield part
             for path in part.rglob("*"):
-                files.sync(path)
+                writing.sync(path)
             part.rename(folder)
-            files.sync(folder.parent)
+            writing.sync(folder.parent)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
@@ -189,7 +189,7 @@ def _write_lora(target: Path, base: Base, adapter: Adapter) -> None:
         raise TutorError(
             say(
                 "DoRA and wholly trained parameters cannot be loaded beside a base.",
-                "DoRA 和整体训练的参数无法在基座旁加载。",
+                "DoRA 和整体训练的参数无法在底座旁加载。",
             ),
             say("Leave --lora out: they can be merged.", "请去掉 --lora：它们可以合并。"),
         )

@@ -1,8 +1,7 @@
-"""Writing so that what bears its final name is whole: to a .part, synced, renamed at the end."""
+"""The workshop's files: their folders, their lock, and errors that say why one was not written."""
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import re
@@ -15,31 +14,23 @@ from typing import Any
 import msgspec
 from filelock import FileLock
 
-from tutor.base import assets
+from tutor.base import assets, writing
 from tutor.base.errors import MissingError, TutorError
 from tutor.base.i18n import say
+from tutor.base.trouble import FULL, disk_full
 
 BLOCK = 1 << 20
-FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @contextmanager
 def written(target: Path) -> Iterator[Path]:
-    """Give the .part to write; where the block ends well it becomes `target`, else it goes away.
+    """Give the file to write, as `tutor.base.writing.written` does.
 
     Raises MissingError where the disk is full.
     """
-    part = target.with_name(f"{target.name}.part")
-    try:
-        with disk_errors(target):
-            yield part
-            sync(part)
-            part.replace(target)
-            sync(target.parent)
-    except BaseException:  # an interrupted write too leaves nothing
-        part.unlink(missing_ok=True)
-        raise
+    with disk_errors(target), writing.written(target) as part:
+        yield part
 
 
 @contextmanager
@@ -55,27 +46,6 @@ def disk_errors(target: Path) -> Iterator[None]:
             say(f"Cannot write {target}: {error}", f"无法写入 {target}：{error}"),
             say("Correct the permissions, or set TUTOR_HOME.", "请修正权限，或设置 TUTOR_HOME。"),
         ) from error
-
-
-def disk_full(target: Path) -> MissingError:
-    return MissingError(
-        say(f"The disk is full: {target} was not written.", f"磁盘已满：{target} 没有写成。"),
-        say(
-            "Free some space, or set TUTOR_HOME to another disk. What was there is as it was.",
-            "请清理磁盘，或把 TUTOR_HOME 指到别的磁盘。原有的内容没有改动。",
-        ),
-    )
-
-
-def sync(path: Path) -> None:
-    """Make a file's bytes, or a folder's names, survive a power cut."""
-    if os.name != "posix" and path.is_dir():
-        return  # Windows has no such call for folders
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def write_json(target: Path, value: Any) -> None:

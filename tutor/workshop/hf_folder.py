@@ -42,7 +42,7 @@ def architecture(config: Mapping[str, Any]) -> str:
     if config.get("quantization_config"):
         raise TutorError(
             say("The folder holds a quantized model.", "这个目录中的模型是量化过的。"),
-            say("Merge into the unquantized base and save that.", "请合并到未量化的基座再保存。"),
+            say("Merge into the unquantized base and save that.", "请合并到未量化的底座再保存。"),
         )
     return ARCHITECTURES[kind]
 

@@ -117,7 +117,7 @@ def collect(task: native.Imatrix) -> int:
                 f"({collector.wrong or 'no matrix product seen'}).",
                 f"当前的 llama.cpp 版本无法测量重要性矩阵（{collector.wrong or '没有矩阵乘法'}）。",
             ),
-            say("Quantize without it: --no-imatrix", "请不使用它来量化：--no-imatrix"),
+            say("Quantize without it: --no-imatrix", "量化时请加 --no-imatrix"),
         )
     np.savez(task.target, **collector.means())  # type: ignore[arg-type]
     return len(collector.sums)

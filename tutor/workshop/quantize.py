@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tutor.base import assets
+from tutor.base import assets, writing
 from tutor.base.assets import OwnModel
 from tutor.base.errors import TutorError, nearest
 from tutor.base.i18n import say
@@ -90,10 +90,11 @@ def _one(known: Report, type_: str, imatrix: str) -> ModelFile:
             # llama.cpp says of a failed write only that it failed.
             raise files.why_unwritten(target, part, room, source.stat().st_size, error) from error
         with ThreadPoolExecutor(2) as beside:  # each of the three takes seconds of a large file
-            beside.submit(files.sync, part)
+            synced = beside.submit(writing.sync, part)
             file = beside.submit(export.described, part, type_, known.parameters)
             # llama.cpp refuses weights that are no numbers; it takes what else is wrong over.
             wrong = gguf_file.problems(part, values=False)
+        synced.result()
         if wrong:
             raise gguf_file.broken(source if gguf_file.problems(source) else target, wrong)
     assets.register(f"{known.name}:{type_}", OwnModel(f"{known.name}/{target.name}"))

@@ -78,7 +78,9 @@ def _header(file: Path) -> dict[str, Entry]:
             raise ValueError(say("it is broken off", "文件被截断"))
         if strange := {e.dtype for e in found.values()} - set(_TYPES):
             raise ValueError(
-                say(f"tensors of type {', '.join(strange)}", f"含有 {', '.join(strange)} 类型")
+                say(
+                    f"tensors of type {', '.join(strange)}", f"含有 {', '.join(strange)} 类型的张量"
+                )
             )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TutorError(

@@ -95,7 +95,7 @@ def _folder(reference: str, settings: Settings) -> tuple[Path, str]:
         raise MissingError(
             say(
                 f"No finished run of {exercise.id} has left an adapter.",
-                f"{exercise.id} 还没有留下适配器的已完成运行。",
+                f"{exercise.id} 还没有哪次完成的运行留下适配器。",
             ),
             say(f"Run: tutor run {exercise.id}", f"请运行：tutor run {exercise.id}"),
         )
@@ -118,7 +118,7 @@ def _base(adapter: Adapter, wished: str) -> tuple[Path, str]:
             raise TutorError(
                 say(
                     f"The adapter's base, {adapter.base or '?'}, is not on this machine.",
-                    f"适配器的基座 {adapter.base or '?'} 不在这台机器上。",
+                    f"适配器的底座 {adapter.base or '?'} 不在这台机器上。",
                 ),
                 say(
                     "Name it: --base NAME|FILE.gguf|FOLDER",

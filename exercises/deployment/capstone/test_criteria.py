@@ -154,7 +154,7 @@ def test_finetuned(run, submission, artefact, figures):
     assert before - after >= LEAST_GAIN, say(
         f"on {HELD_OUT} held-out examples in your prompt the loss is {after:.3f}, the base's "
         f"{before:.3f}: the gain must be at least {LEAST_GAIN}",
-        f"用你的提示测 {HELD_OUT} 个留出样本，损失为 {after:.3f}，基础模型为 {before:.3f}："
+        f"用你的提示测 {HELD_OUT} 个留出样本，损失为 {after:.3f}，底座为 {before:.3f}："
         f"至少应降低 {LEAST_GAIN}",
     )
     training = read(artefact("training.json"))
@@ -184,7 +184,7 @@ def test_exported(run, artefact, tmp_path, figures):
     was, now = matrices(source), matrices(target)
     assert was.keys() == now.keys(), say(
         f"the base has {len(was)} tensors, the export {len(now)}",
-        f"基础模型有 {len(was)} 个张量，导出的文件有 {len(now)} 个",
+        f"底座有 {len(was)} 个张量，导出的文件有 {len(now)} 个",
     )
     for name, weight in was.items():
         change = changes.get(name, np.zeros_like(weight))
@@ -208,7 +208,7 @@ def test_exported(run, artefact, tmp_path, figures):
         f"model-F16.gguf: the logits differ from base and adapter in transformers by "
         f"{found.distance:.3f} standard deviations (at most {CLOSE}); {found.imprint:.2f} of the "
         "adapter's change is in it",
-        f"model-F16.gguf：logits 与 transformers 中基础模型加适配器的结果相差 {found.distance:.3f} "
+        f"model-F16.gguf：logits 与 transformers 中底座加适配器的结果相差 {found.distance:.3f} "
         f"个标准差（至多 {CLOSE}）；适配器的改动进去了 {found.imprint:.2f}",
     )
 

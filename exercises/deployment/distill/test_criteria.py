@@ -267,7 +267,7 @@ def test_baseline(submission, figures):
     assert figures["labels_alone"] >= figures["grader"] - BASELINE, say(
         f"with alpha = 0 the student has {figures['labels_alone']:.3f} right; the grader's, "
         f"trained on the {KNOWN} labels, {figures['grader']:.3f}: a weak baseline is easy to beat",
-        f"alpha = 0 时学生的正确率是 {figures['labels_alone']:.3f}；评分程序用这 {KNOWN} 个标签训练的是 "
+        f"alpha = 0 时学生的准确率是 {figures['labels_alone']:.3f}；评分程序用这 {KNOWN} 个标签训练的是 "
         f"{figures['grader']:.3f}：基线太弱，赢了也不算数",
     )
 
@@ -279,6 +279,6 @@ def test_gain(submission, figures):
     assert figures["taught"] >= alone + LEAST_GAIN, say(
         f"on {len(data()[4])} held-out images the taught student has {figures['taught']:.3f} right, "
         f"the same student on labels alone {alone:.3f}; the gain must be at least {LEAST_GAIN}",
-        f"在 {len(data()[4])} 张留出图像上，蒸馏出的学生正确率 {figures['taught']:.3f}，只用标签的同一学生 "
+        f"在 {len(data()[4])} 张留出图像上，蒸馏出的学生准确率 {figures['taught']:.3f}，只用标签的同一学生 "
         f"{alone:.3f}；至少要高出 {LEAST_GAIN}",
     )

@@ -54,7 +54,7 @@ def train_epoch(criterion, submission, model, data):
 
 
 def digits(standardize):
-    """Return the grader's split of the digits, scaled by the learner's function."""
+    """Return the grader's split of the digits in three, scaled by the learner's function."""
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
@@ -62,7 +62,8 @@ def digits(standardize):
     parts = train_test_split(x, y, test_size=0.3, random_state=4242, stratify=y)
     train_x, test_x, train_y, test_y = map(torch.tensor, parts)
     train_x, test_x = standardize(train_x.float(), test_x.float())
-    return (train_x.float(), train_y), (test_x.float(), test_y)
+    parts = zip(test_x.float().chunk(2), test_y.chunk(2), strict=True)
+    return (train_x.float(), train_y), *parts
 
 
 def accuracy(model, x, y):
@@ -276,19 +277,20 @@ def test_modes(submission):
 
 
 def trained(criterion, submission, spoil=False, **options):
-    """Return the model, its history and the held-out part; spoil: with most labels wrong."""
-    train, held_out = digits(lambda *parts: call(criterion, submission.standardize, *parts))
+    """Return the model, its history, the held-out part that fit was given and one that it was
+    not. spoil: with most labels of the first wrong."""
+    train, held_out, unseen = digits(lambda *parts: call(criterion, submission.standardize, *parts))
     if spoil:
         x, y = held_out
         held_out = x, torch.where(torch.arange(len(y)) % 3 == 0, y, (y + 1) % 10)
     torch.manual_seed(11)
     model = call(criterion, submission.build_model)
     history = call(criterion, submission.fit, model, train, held_out, **options)
-    return model, history, held_out
+    return model, history, held_out, unseen
 
 
 def test_history(submission, figures):
-    model, history, held_out = trained("history", submission, spoil=True, epochs=4, seed=3)
+    model, history, held_out, _ = trained("history", submission, spoil=True, epochs=4, seed=3)
     assert isinstance(history, list) and len(history) == 4, say(
         f"fit(epochs=4) returned {type(history).__name__} of length "
         f"{len(history) if hasattr(history, '__len__') else 0}, not a list of 4",
@@ -302,6 +304,14 @@ def test_history(submission, figures):
         f"历史记录的最后一个准确率是 {figures['claimed']:.3f}；而在 held_out 上（这里故意把三分之二"
         f"的标签弄错）模型实际为 {figures['measured']:.3f}",
     )
+    other, *_ = trained("history", submission, epochs=4, seed=3)
+    figures["difference"] = (flat(model) - flat(other)).abs().max().item()
+    assert figures["difference"] < 1e-5, say(
+        "fit learned from held_out: with most of its labels wrong, a weight came out different by "
+        f"{figures['difference']:.3g}. Measure on it, never train on it",
+        f"fit 从 held_out 里学了东西：把它的大部分标签弄错后，训练出的权重最多相差 "
+        f"{figures['difference']:.3g}。它只能用来测量，不能用来训练",
+    )
     losses = [entry["loss"] for entry in history]
     assert losses[-1] < losses[0], say(
         f"the training loss does not fall in four epochs: {rounded(losses)}",
@@ -314,11 +324,11 @@ def rounded(values):
 
 
 def test_held_out_accuracy(submission, figures):
-    model, _, held_out = trained("held_out_accuracy", submission)
-    figures["accuracy"] = accuracy(model, *held_out)
+    model, _, _, unseen = trained("held_out_accuracy", submission)
+    figures["accuracy"] = accuracy(model, *unseen)
     assert figures["accuracy"] >= ACCURACY, say(
-        f"on {len(held_out[1])} images that it never saw the model gets {figures['accuracy']:.3f} "
+        f"on {len(unseen[1])} images that it never saw the model gets {figures['accuracy']:.3f} "
         f"right; {ACCURACY} is asked for",
-        f"在 {len(held_out[1])} 张没见过的图片上，模型的准确率是 {figures['accuracy']:.3f}；"
+        f"在 {len(unseen[1])} 张没见过的图片上，模型的准确率是 {figures['accuracy']:.3f}；"
         f"要求达到 {ACCURACY}",
     )

@@ -57,7 +57,7 @@ def test_first_pieces(submission):
         )
         labels, wanted = [int(i) for i in got["labels"]], wanted_labels(words, tags)
         pairs = list(zip(tokenizer().convert_ids_to_tokens(ids), labels, wanted, strict=False))
-        wrong = [f"{piece}: {a}, not {b}" for piece, a, b in pairs if a != b]
+        wrong = [f"{piece}: {a} ≠ {b}" for piece, a, b in pairs if a != b]
         assert len(labels) == len(wanted) and not wrong, say(
             f"{len(labels)} labels for {len(ids)} pieces of {' '.join(words)!r}; wrong are: "
             f"{', '.join(wrong[:4]) or 'none'}",
@@ -246,8 +246,8 @@ def test_one_tag_a_word(submission):
         )
 
 
-def test_held_out_f1(submission, figures):
-    quick.require("held_out_f1")
+def test_held_out_f1(submission, figures, request):
+    quick.require(request)
     torch.manual_seed(12)
     model = call("held_out_f1", submission.build_model)
     train = entities.sentences("train", TRAIN)

@@ -226,7 +226,7 @@ def test_measures(submission, figures):
         assert abs(figures["returned"] - figures["measured"]) < 1e-3, say(
             f"cross_entropy returned {figures['returned']:.4f} nats a character for a known model "
             f"on 300 characters; it is {figures['measured']:.4f}",
-            f"对一个已知模型和 300 个字符，cross_entropy 返回每字符 {figures['returned']:.4f} 奈特；"
+            f"对一个已知模型和 300 个字符，cross_entropy 返回每字符 {figures['returned']:.4f} nat；"
             f"正确值为 {figures['measured']:.4f}",
         )
 
@@ -305,8 +305,8 @@ def unigram_entropy(train, held_out, size):
     return -(counts / counts.sum()).log()[held_out[1:]].mean().item()
 
 
-def test_held_out(submission, figures):
-    quick.require("held_out")
+def test_held_out(submission, figures, request):
+    quick.require(request)
     train, held_out, size = corpus()
     model = call("held_out", submission.fit, train, size, seed=0)
     figures["unigram"] = unigram_entropy(train, held_out, size)
@@ -316,6 +316,6 @@ def test_held_out(submission, figures):
         f"on {len(held_out):,} characters that it never saw the model needs {figures['nats']:.3f} "
         f"nats a character; single characters have {figures['unigram']:.3f}, and {MARGIN} less, "
         f"{bound:.3f}, is asked for",
-        f"在 {len(held_out):,} 个没见过的字符上，模型每字符 {figures['nats']:.3f} 奈特；"
+        f"在 {len(held_out):,} 个没见过的字符上，模型每字符 {figures['nats']:.3f} nat；"
         f"只看单个字符的频率是 {figures['unigram']:.3f}，要求再低 {MARGIN}，即 {bound:.3f}",
     )

@@ -305,7 +305,7 @@ def check_batch(submission, name, model, tokenizer, length):
         path_of(model, tokenizer(text)["input_ids"], length, tokenizer.eos_token_id)
         for text in prompts
     ]
-    with by_hand(model):
+    with by_hand(model), tokens_through(model) as calls:
         got = call("left_padding", submission.greedy_batch, model, tokenizer, prompts, length)
     assert len(got) == len(prompts), say(
         f"{name}: {len(prompts)} prompts, {len(got)} rows back",
@@ -318,3 +318,10 @@ def check_batch(submission, name, model, tokenizer, length):
             f"alone with {alone}",
             f"{name}，EOS {tokenizer.eos_token_id}：{text!r} 在批量中续写 {row}，单独续写 {alone}",
         )
+    # One more feeds the last tokens too, which nobody asks about.
+    assert len(calls) <= length + 1, say(
+        f"{name}: {len(prompts)} prompts and {length} new tokens each took {len(calls)} forward "
+        f"passes; all rows in one batch, {length} are enough",
+        f"{name}：{len(prompts)} 条提示各写 {length} 个新 token，用了 {len(calls)} 次前向；"
+        f"所有行放在同一个批次里，{length} 次就够",
+    )

@@ -155,7 +155,7 @@ def test_block_loss(submission):
         assert math.isclose(got, expected, rel_tol=1e-3), say(
             f"for blocks {shape} the loss is {got:.4f}; each id predicting the next, and none the "
             f"one after it, it is {expected:.4f}",
-            f"块的形状为 {shape} 时，损失是 {got:.4f}；由每个 id 预测紧接着的下一个（不多错一位），"
+            f"块的形状为 {shape} 时，损失是 {got:.4f}；由每个 id 预测紧接着的下一个（只错开一位），"
             f"应为 {expected:.4f}",
         )
 

@@ -184,7 +184,7 @@ def compare(model: Model, problems: Sequence[Problem], shots: Sequence[Problem])
 # %% [markdown]
 # ## Try it
 #
-# A stand-in that can add only when it writes the steps down; then, if you like, a real model.
+# A stand-in that is right more often when asked for steps; then, if you like, a real model.
 
 
 # %%

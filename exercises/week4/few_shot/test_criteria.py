@@ -3,6 +3,7 @@ float32, where every position counts; accuracy on the real one."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from itertools import permutations
 
 import pytest
@@ -132,17 +133,40 @@ def test_logprobs(submission, base, small, figures):
             ))  # fmt: skip
 
 
+@contextmanager
+def rows_through(model):
+    """Note how many sequences go through the model at a time, at its table of tokens."""
+    calls: list[int] = []
+    table = model.get_input_embeddings()
+    handle = table.register_forward_hook(lambda _, args, out: calls.append(len(args[0])))
+    try:
+        yield calls
+    finally:
+        handle.remove()
+
+
 def test_batch(submission, base, small, figures):
     """Prompts of different lengths in one batch give what each gives alone."""
     prompts = [prompt_of(SHOTS[:n], text) for n, text in zip((0, 3, 1, 0, 2), TEXTS, strict=True)]
     wanted = matrix(small, base[1], prompts, ODD)
     for size in (32, 4):
-        got = scored(submission, "batch", small, base[1], prompts, ODD, batch_size=size)
+        with rows_through(small) as calls:
+            got = scored(submission, "batch", small, base[1], prompts, ODD, batch_size=size)
         figures["difference"] = (got - wanted).abs().max().item()
         close(got, wanted, say(f"batch_size={size}", f"batch_size={size}"), say(
             "Padding must neither be scored nor attended to nor shift the positions.",
-            "填充既不能计分，也不能被注意到，更不能让位置错开。",
+            "填充既不能计分，也不能参与注意力，更不能让位置错开。",
         ))  # fmt: skip
+        # Label by label it may go as well: so many passes for each label.
+        enough = len(ODD) * -(-len(prompts) // size)
+        most = max(calls, default=0)
+        assert len(calls) <= enough and most <= size, say(
+            f"batch_size={size}, {len(prompts)} prompts with {len(ODD)} labels each: forward "
+            f"passes {len(calls)}, sequences in the largest {most}; {enough} passes of at most "
+            f"{size} are enough",
+            f"batch_size={size}，{len(prompts)} 个提示各配 {len(ODD)} 个标签：前向 {len(calls)} 次，"
+            f"最大的一次有 {most} 条序列；每次至多 {size} 条，{enough} 次就够",
+        )
     again = call("batch", submission.label_logprobs, small, base[1], prompts[:2])
     assert not torch.as_tensor(again).requires_grad, say(
         "the scores carry gradients: without torch.no_grad every activation stays in memory",

@@ -85,9 +85,9 @@ def test_prompt(submission):
         )
         last = prompt.rstrip("\n").splitlines()[-1]
         assert last == f"Question: {question}", say(
-            f"the prompt's last line is {last[:80]!r}, not the question: {question!r} would be "
-            "read as one more example",
-            f"提示的最后一行是 {last[:80]!r}，而不是问题本身（“Question: {question}”）",
+            f"the prompt's last line is {last[:80]!r}; it must be the question itself "
+            f"('Question: {question}')",
+            f"提示的最后一行是 {last[:80]!r}，应为问题本身（“Question: {question}”）",
         )
 
 
@@ -246,12 +246,12 @@ def test_limit(loop, figures):
 def test_repair(loop, figures):
     """Broken actions are answered, and the loop goes on; aimless turns get one repair."""
     broken = {
-        "an unknown tool": act("translate", text="x"),
-        "no JSON": "Thought: a\nAction: capital\nAction Input: Peru",
-        "a wrong argument": act("capital", city="Lima"),
-        "a tool that raises": act("capital", country="Mars"),
-        "no action": "Thought: Let me think about the question.",
-        "no label": "Sure! I am happy to help.",
+        say("an unknown tool", "未知的工具"): act("translate", text="x"),
+        say("no JSON", "输入不是 JSON"): "Thought: a\nAction: capital\nAction Input: Peru",
+        say("a wrong argument", "参数不对"): act("capital", city="Lima"),
+        say("a tool that raises", "工具抛出异常"): act("capital", country="Mars"),
+        say("no action", "没有行动"): "Thought: Let me think about the question.",
+        say("no label", "没有任何标签"): "Sure! I am happy to help.",
     }
     for what, line in broken.items():
         model = Script(line, act("capital", country="Peru"), line, ANSWER + "Lima")

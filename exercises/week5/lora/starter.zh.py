@@ -43,7 +43,7 @@ def lora_config():
 
 
 def build_model(base):
-    """返回装上全新适配器的基础模型，每次调用结果相同。"""
+    """返回装上全新适配器的底座模型，每次调用结果相同。"""
     raise NotImplementedError("build_model：先 torch.manual_seed(SEED)，再加适配器")
 
 

@@ -74,11 +74,11 @@ def test_base_unchanged(submission):
     changed = [n for n in was if n not in now or not torch.equal(was[n], now[n])]
     assert not changed, say(
         f"a training step changes {len(changed)} tensors of the base, {changed[:1]} first",
-        f"训练一步就改动了基础模型的 {len(changed)} 个张量，首个是 {changed[:1]}",
+        f"训练一步就改动了底座模型的 {len(changed)} 个张量，首个是 {changed[:1]}",
     )
     assert lab.fingerprint(now) == lab.fingerprint(was), say(
         "the base's weights have another fingerprint after a step of training",
-        "训练一步之后，基础模型权重的指纹变了",
+        "训练一步之后，底座模型权重的指纹变了",
     )
 
 
@@ -121,7 +121,7 @@ def test_held_out_improves(run_dir, figures):
     figures |= {"base_held_out_loss": before, "held_out_loss": after}
     assert before - after >= LEAST_GAIN, say(
         f"held-out loss {after:.3f}, base {before:.3f}: the gain must be at least {LEAST_GAIN}",
-        f"留出集损失 {after:.3f}，基础模型 {before:.3f}：至少应降低 {LEAST_GAIN}",
+        f"留出集损失 {after:.3f}，底座模型 {before:.3f}：至少应降低 {LEAST_GAIN}",
     )
 
 

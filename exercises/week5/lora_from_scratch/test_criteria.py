@@ -137,6 +137,15 @@ def test_dropout(make):
         "with dropout 0.5 two equal rows come out equal in training: nothing is dropped",
         "dropout 为 0.5 时，训练模式下两行相同的输入得到相同的输出：没有丢弃任何东西",
     )
+    narrow = shake(make(rank=1, dropout=0.5)).train()
+    # Of a dropped input something is left; behind A whole rows become zero, behind B numbers do.
+    zero = (narrow(x) == narrow.base(x)).float().mean().item()
+    assert zero < 0.05, say(
+        f"with rank 1 and dropout 0.5 the update is zero in {zero:.0%} of its places: dropout acts "
+        "behind A or behind B; only the adapter's input may be dropped",
+        f"秩为 1、dropout 为 0.5 时，更新量有 {zero:.0%} 的位置为零：dropout 作用在了 A 或 B 之后；"
+        "只应作用在适配器的输入上",
+    )
     with torch.no_grad():
         layer.B.zero_()
     assert torch.equal(layer(x), layer.base(x)), say(

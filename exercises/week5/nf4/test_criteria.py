@@ -231,7 +231,7 @@ def test_double_quantization(submission, figures):
         flat(scales, groups, f"scales of {n} constants", f"{n} 个常数的缩放系数")
         flat(mean, 1, "means", "平均值")
         got = call("double_quantization", submission.undo_double, codes, scales, mean, 256)
-        got = flat(got, n, f"constants back of {n}", f"{n} 个常数还原后").float()
+        got = flat(got, n, f"constants restored out of {n}", f"{n} 个常数还原后").float()
         centre = absmax.mean()
         for place, (before, after) in enumerate(zip(cut(absmax, 256), cut(got, 256), strict=True)):
             bound = ((before - centre).abs().max() / 254).item() * 1.01 + 1e-7

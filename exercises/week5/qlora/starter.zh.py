@@ -1,5 +1,5 @@
 # %% [markdown]
-# # QLoRA：在 4 位基础模型上训练适配器
+# # QLoRA：在 4 位底座模型上训练适配器
 #
 # Dettmers 等 2023（arXiv 2305.14314）：NF4 权重、双重量化，所有线性层都加 LoRA。
 # 数据与 week5/lora 相同。补全每处空缺，名称和签名保持不变。
@@ -39,7 +39,7 @@ def bits_per_parameter(block: int = 64, double: bool = True, outer_block: int = 
 
 
 # %% [markdown]
-# ## 2. 4 位的基础模型
+# ## 2. 4 位的底座模型
 
 
 # %%
@@ -48,13 +48,13 @@ def quantization_config():
 
 
 def base_folder():
-    """返回 lab 存放基础模型的目录，其中的权重由 GGUF 反量化得到。"""
+    """返回 lab 存放底座模型的目录，其中的权重由 GGUF 反量化得到。"""
     base, _ = lab.load_base()
     return base.name_or_path
 
 
 def load_quantized():
-    """返回基础模型，每个块中的所有线性层都是 NF4。"""
+    """返回底座模型，每个块中的所有线性层都是 NF4。"""
     # base_folder() 中是 16 位权重；加载到 DEVICE：device_map={"": DEVICE}。
     raise NotImplementedError("load_quantized：from_pretrained，带上量化配置")
 
@@ -62,7 +62,7 @@ def load_quantized():
 # %% [markdown]
 # ## 3. 适配器
 #
-# `prepare_model_for_kbit_training` 冻结基础模型，把归一化层、词嵌入和输出层转成 float32，
+# `prepare_model_for_kbit_training` 冻结底座模型，把归一化层、词嵌入和输出层转成 float32，
 # 并开启梯度检查点：激活值不保留，用到时重新计算。
 
 
@@ -96,13 +96,13 @@ def build_trainer(model, tokenizer, train):
 # %% [markdown]
 # ## 6. 合并
 #
-# 合并到量化之前的基础模型：如果把合并后的权重再次舍入到 16 个档位，
+# 合并到量化之前的底座模型：如果把合并后的权重再次舍入到 16 个档位，
 # 学到的东西会丢掉很多。
 
 
 # %%
 def merge(adapter):
-    """返回 16 位的基础模型，保存的适配器已加到它的权重上。"""
+    """返回 16 位的底座模型，保存的适配器已加到它的权重上。"""
     raise NotImplementedError("merge：把适配器装到 lab.load_base() 上，再合并")
 
 

@@ -13,8 +13,8 @@ from tutor.base.i18n import say
 
 # Measured with the solution: half of the gain must be reached, merged or not.
 LEAST_GAIN = lab.bound("least_gain", 0.45)
-"""Seven in each of 30 layers."""
 NAMES = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
+"""Seven in each of 30 layers."""
 
 
 @cache
@@ -143,7 +143,7 @@ def test_prepared(submission):
     checkpointed = any(getattr(m, "gradient_checkpointing", False) for m in model.modules())
     assert checkpointed, say(
         "activations are all kept: prepare_model_for_kbit_training turns checkpointing on",
-        "激活值全部保留着：prepare_model_for_kbit_training 会开启激活检查点",
+        "激活值全部保留着：prepare_model_for_kbit_training 会开启梯度检查点",
     )
 
 
@@ -187,7 +187,7 @@ def test_held_out_improves(submission, run_dir, figures):
     assert before - after >= LEAST_GAIN, say(
         f"held-out loss {after:.3f}, quantized base {before:.3f}: the gain must be at least "
         f"{LEAST_GAIN}",
-        f"留出集损失 {after:.3f}，量化后的基础模型 {before:.3f}：至少应降低 {LEAST_GAIN}",
+        f"留出集损失 {after:.3f}，量化后的底座模型 {before:.3f}：至少应降低 {LEAST_GAIN}",
     )
 
 
@@ -197,7 +197,7 @@ def test_merges(submission, run_dir, figures):
     kinds = {type(module).__name__ for module in merged.modules()}
     assert "Linear4bit" not in kinds, say(
         "the merged model is still in 4 bits: merge into lab.load_base(), not the quantized base",
-        "合并后的模型仍是 4 位：应合并到 lab.load_base()，而不是量化后的基础模型",
+        "合并后的模型仍是 4 位：应合并到 lab.load_base()，而不是量化后的底座模型",
     )
     left = [name for name, _ in merged.named_parameters() if "lora_" in name]
     assert not left, say(
@@ -211,5 +211,5 @@ def test_merges(submission, run_dir, figures):
     assert before - after >= LEAST_GAIN, say(
         f"merged: held-out loss {after:.3f}, base {before:.3f}; the gain must be at least "
         f"{LEAST_GAIN}",
-        f"合并后留出集损失 {after:.3f}，基础模型 {before:.3f}；至少应降低 {LEAST_GAIN}",
+        f"合并后留出集损失 {after:.3f}，底座模型 {before:.3f}；至少应降低 {LEAST_GAIN}",
     )

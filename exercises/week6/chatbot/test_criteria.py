@@ -6,6 +6,7 @@ what it was given; two criteria use the real 135M model.
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import contextmanager
 from itertools import pairwise
@@ -205,21 +206,23 @@ def template(tokenizer, messages: list[dict]) -> list[int]:
     return tokenizer(rendered, add_special_tokens=False)["input_ids"]
 
 
-BAD = {
-    "temperature 9": ({"temperature": 9}, "1.5"),
-    "temperature -1": ({"temperature": -1}, "0"),
-    "max tokens 100000": ({"max_tokens": 100000}, "512"),
-    "max tokens 0": ({"max_tokens": 0}, "1"),
-    "a message of 2,001 characters": ({"message": "ship " * 400 + "s"}, "2000"),
-    "a system prompt of 1,001 characters": ({"system": "ship " * 200 + "s"}, "1000"),
-}
+BAD = (
+    ("temperature 9", "temperature 为 9", {"temperature": 9}, "1.5"),
+    ("temperature -1", "temperature 为 -1", {"temperature": -1}, "0"),
+    ("max tokens 100000", "max tokens 为 100000", {"max_tokens": 100000}, "512"),
+    ("max tokens 0", "max tokens 为 0", {"max_tokens": 0}, "1"),
+    ("a message of 2,001 characters", "2001 个字符的消息", {"message": "ship " * 400 + "s"}, "2000"),
+    ("a system prompt of 1,001 characters", "1001 个字符的系统提示词",
+     {"system": "ship " * 200 + "s"}, "1000"),
+)  # fmt: skip
 
 
 def test_bounds(serve, tokenizer):
     """A script does not see the interface: each bound must hold behind it, and say itself."""
     model, heard = reciter(tokenizer, PLAIN)
     with serve(model, tokenizer) as url:
-        for what, (settings, bound) in BAD.items():
+        for english, chinese, settings, bound in BAD:
+            what = say(english, chinese)
             heard.clear()
             try:
                 answer = User(url).ask(**settings)[-1]
@@ -269,14 +272,27 @@ def test_fits(serve, tokenizer, figures):
             )
         figures["longest_prompt"] = most
         heard.clear()
-        with pytest.raises(Exception):  # noqa: B017 - gradio_client has several kinds
+        try:
             too_long = User(url).ask("ship " * 300, max_tokens=limit)[-1]
+        except Exception as error:  # noqa: BLE001 - gradio_client has several kinds
+            told = str(error)
+        else:
             pytest.fail(say(
                 f"a question of 300 tokens cannot fit into {context}, and is answered: "
                 f"{too_long[:60]!r} (the model read {len(heard.prompt())} tokens)",
                 f"300 个 token 的问题放不进 {context} 的上下文，却得到了回答："
                 f"{too_long[:60]!r}（模型读了 {len(heard.prompt())} 个 token）",
             ))  # fmt: skip
+        assert not heard.calls, say(
+            f"a question of 300 tokens is refused only after the model ran {len(heard.calls)} times",
+            f"300 个 token 的问题：模型运行了 {len(heard.calls)} 次之后才拒绝",
+        )
+        # Of the whole context, of what max tokens leaves of it, or less the system prompt.
+        assert any(0 < int(number) <= context for number in re.findall(r"\d+", told)), say(
+            f"a question of 300 tokens is refused with {told[:150]!r}, which does not say how many "
+            "tokens fit",
+            f"300 个 token 的问题被拒绝，但提示 {told[:150]!r} 没有说明放得下多少个 token",
+        )
 
 
 def kept_turns(tokenizer, prompt: list[int], system: dict, history: list[dict]) -> int | None:
@@ -353,7 +369,7 @@ def test_adapter(submission, tokenizer, tmp_path, figures):
         return
     pytest.fail(say(
         "load_model with a folder that is not there gives the base, without a word",
-        "load_model 遇到不存在的文件夹，一声不吭地给出了基础模型",
+        "load_model 遇到不存在的文件夹，一声不吭地给出了底座",
     ))  # fmt: skip
 
 

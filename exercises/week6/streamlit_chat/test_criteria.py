@@ -210,7 +210,7 @@ def choose(app, temperature: float, max_tokens: int, system: str) -> None:
 
 
 def test_loaded_once(open_app, figures):
-    """Seven runs of the script, two users: one model."""
+    """Eight runs of the script, two users: one model."""
     for _ in range(2):
         app = open_app()
         for question in ("Who are you?", "And at night?"):

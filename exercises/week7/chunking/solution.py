@@ -170,7 +170,7 @@ def table(rows):
 # %% [markdown]
 # ## Try it
 #
-# Three lessons. A minute or two the first time; all ten lessons take five times as long.
+# Three lessons. A minute or two the first time; all ten lessons take three times as long.
 
 # %%
 if __name__ == "__main__":

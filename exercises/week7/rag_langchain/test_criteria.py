@@ -135,6 +135,12 @@ def pipeline(run, speak, least=0.0, k=3):
     return run("build_chain", retriever, model), model, retriever
 
 
+def head(document, number):
+    """Return the pattern of the line that stands above a passage in the prompt."""
+    where = re.escape(f"{document.metadata['title']} > {document.metadata['heading']}")
+    return rf"^(?:\w+: ?)?\[{number}\] ?{where}"
+
+
 def test_prompt(run, submission):
     question = "How many passengers does the Comet carry?"
     chain, model, retriever = pipeline(run, lambda prompt: "64 passengers [1].")
@@ -142,8 +148,7 @@ def test_prompt(run, submission):
     prompt, found = model.prompts[0], retriever.invoke(question)
     at = -1
     for n, document in enumerate(found, 1):
-        head = rf"^(?:\w+: ?)?\[{n}\] ?{re.escape(document.metadata['title'])} > "
-        shown = re.search(head + re.escape(document.metadata["heading"]), prompt, re.MULTILINE)
+        shown = re.search(head(document, n), prompt, re.MULTILINE)
         body = prompt.find(document.page_content, at + 1)
         assert shown and at < shown.start() < body, say(
             f"passage {n} ({document.page_content[:40]!r}) does not stand in the prompt, in "
@@ -239,7 +244,14 @@ def test_marks(run):
 
 def test_chain(run):
     def speak(prompt):
-        comet = int(re.search(r"\[(\d)\] The lake > 1\. Ferries\nThe Comet", prompt)[1])
+        before = prompt.partition(SHELF[3].page_content)[0]
+        numbers = re.findall(head(SHELF[3], r"(\d)"), before, re.MULTILINE)
+        assert numbers, say(
+            "the prompt has no line '[n] The lake > 1. Ferries' above the Comet's passage: "
+            f"{prompt[:200]!r}",
+            f"提示中 Comet 那段的上面没有 '[n] The lake > 1. Ferries' 一行：{prompt[:200]!r}",
+        )
+        comet = numbers[-1]
         return f"The Comet carries 64 passengers [{comet}]. It burns coal and peat [{comet}]."
 
     chain, model, retriever = pipeline(run, speak)

@@ -44,21 +44,22 @@ def test_pairs_for_trl(submission, monkeypatch, tmp_path_factory):
     assert len(examples) == 4, say(
         f"of 4 pairs the trainer keeps {len(examples)}", f"4 对中，训练器只留下 {len(examples)} 对"
     )
+    tokenizer = proof.base_tokenizer()
     for row, example in zip([*aligned.held_out()[:3], aligned.ODD], examples, strict=True):
-        prompt = proof.base_tokenizer().decode(example["prompt_ids"])
-        wanted = proof.chat_prompt(proof.base_tokenizer(), row)
+        prompt = tokenizer.decode(example["prompt_ids"])
+        wanted = proof.chat_prompt(tokenizer, row)
         assert prompt == wanted, say(
             f"the trainer's prompt is {prompt[-90:]!r}, not the question in the chat format, "
             f"{wanted[-90:]!r}",
             f"训练器看到的 prompt 是 {prompt[-90:]!r}，而不是对话格式的问题 {wanted[-90:]!r}",
         )
         for name in ("chosen", "rejected"):
-            said = proof.base_tokenizer().decode(example[f"{name}_ids"])
-            assert said.rstrip("\n") == row[name] + proof.base_tokenizer().eos_token, say(
+            said = tokenizer.decode(example[f"{name}_ids"])
+            assert said.rstrip("\n") == row[name] + tokenizer.eos_token, say(
                 f"the trainer's {name} answer is {said[:90]!r}, not {row[name][:60]!r} and "
-                f"{proof.base_tokenizer().eos_token}",
+                f"{tokenizer.eos_token}",
                 f"训练器看到的 {name} 回答是 {said[:90]!r}，应为 {row[name][:60]!r} 加 "
-                f"{proof.base_tokenizer().eos_token}",
+                f"{tokenizer.eos_token}",
             )
 
 
@@ -97,7 +98,7 @@ def test_reference(submission, figures, monkeypatch, tmp_path_factory):
             f"after a large step the reference's log-probability of a {name} answer is "
             f"{got[0].item():.1f}; the base's is {wanted[0].item():.1f} (furthest off: {off:.1f} "
             "nats): the reference moves with the policy, or is another model",
-            f"走一大步之后，参考模型对某个 {name} 回答的对数概率是 {got[0].item():.1f}，基础模型为 "
+            f"走一大步之后，参考模型对某个 {name} 回答的对数概率是 {got[0].item():.1f}，底座模型为 "
             f"{wanted[0].item():.1f}（最多相差 {off:.1f} nat）：参考模型跟着策略一起动了，或者不是它",
         )
 

@@ -299,7 +299,7 @@ def test_reference_frozen(submission, figures):
     assert math.isclose(loss.item(), math.log(2), rel_tol=1e-4), say(
         f"where policy and reference are the same the loss is {loss.item():.4f}; every margin is "
         "0 then, and the loss ln 2 = 0.6931",
-        f"策略与参考相同时，损失是 {loss.item():.4f}；此时各差距为 0，损失应为 ln 2 = 0.6931",
+        f"策略与参考相同时，损失是 {loss.item():.4f}；此时各对的 margin 为 0，损失应为 ln 2 = 0.6931",
     )
     loss.backward()
     reached = [n for n, p in reference.named_parameters() if p.grad is not None]

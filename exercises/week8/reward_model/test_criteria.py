@@ -172,12 +172,13 @@ def test_answer_states(run):
 
 def mistaken(got, wanted, model, some, answer, n):
     """Say what else the state of row n is."""
-    prompt, said = proof.chat_prompt(proof.base_tokenizer(), some[n]), some[n][answer]
+    tokenizer = proof.base_tokenizer()
+    prompt, said = proof.chat_prompt(tokenizer, some[n]), some[n][answer]
     others = {
         say("the text without its end token", "缺少结束 token 的文本"): prompt + said,
         say("the prompt alone", "只有提示"): prompt,
         say("prompt and answer without the chat format", "没有套用对话格式的提示加回答"): (
-            some[n]["prompt"] + said + proof.base_tokenizer().eos_token
+            some[n]["prompt"] + said + tokenizer.eos_token
         ),
     }
     found = [name for name, text in others.items() if far(got, state(model, text)) < 1e-3]
@@ -188,9 +189,9 @@ def mistaken(got, wanted, model, some, answer, n):
     what = found[0] if found else say("another text", "别的文本")
     return say(
         f"row {n}, {answer}: what is read is the state after {what}; asked for is the state after "
-        f"prompt, answer and {proof.base_tokenizer().eos_token}, {conversation(some[n], answer)[-60:]!r}",
+        f"prompt, answer and {tokenizer.eos_token}, {conversation(some[n], answer)[-60:]!r}",
         f"第 {n} 行的 {answer}：得到的是{what}之后的状态；要的是提示、回答和 "
-        f"{proof.base_tokenizer().eos_token} 之后的状态，即 {conversation(some[n], answer)[-60:]!r}",
+        f"{tokenizer.eos_token} 之后的状态，即 {conversation(some[n], answer)[-60:]!r}",
     )
 
 
@@ -264,9 +265,14 @@ def test_only_training_pairs(run, run_dir, figures, monkeypatch, tmp_path):
         "accuracy would say nothing",
         f"训练打分头所用的 {count} 对中，有 {leaked} 对来自留出部分：这样测出的准确率毫无意义",
     )
+    most = len(preference_data.pairs()[0])
+    assert 0 < count <= most, say(
+        f"the file holds {count} pairs, and the training part {most}: those of the part alone count",
+        f"文件中有 {count} 对，训练部分有 {most} 对：只能用训练部分的数据对",
+    )
     for n in {0, count // 2, count - 1}:
         wanted = base_states(0, n, n + 1)
-        off = max(far(k[n], w[0]).item() for k, w in zip(kept, wanted, strict=True) if len(w))
+        off = max(far(k[n], w[0]).item() for k, w in zip(kept, wanted, strict=True))
         assert off < 2 * SAME, say(
             f"the file's pair {n} is not the training part's pair {n}: its states are {off:.2f} of "
             "their length away",

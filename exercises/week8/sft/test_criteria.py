@@ -120,17 +120,18 @@ def build(submission, criterion, monkeypatch, tmp_path_factory, count=4, name="c
 def test_completion_only(submission, monkeypatch, tmp_path_factory):
     trainer, _ = build(submission, "completion_only", monkeypatch, tmp_path_factory)
     batch = trainer.data_collator([dict(trainer.train_dataset[n]) for n in range(4)])
+    tokenizer = proof.base_tokenizer()
     for row, ids, labels in zip(
         [*held_out()[:2], ODD, BARE], batch["input_ids"], batch["labels"], strict=True
     ):
-        learned = proof.base_tokenizer().decode(labels[labels != IGNORED])
-        wanted = row["output"] + proof.base_tokenizer().eos_token
+        learned = tokenizer.decode(labels[labels != IGNORED])
+        wanted = row["output"] + tokenizer.eos_token
         assert learned.strip() == wanted, say(
             f"the tokens in the loss say {learned[:90]!r}; they should be the completion and its "
             f"end, {wanted[:90]!r}",
             f"计入损失的 token 是 {learned[:90]!r}；应当只是回答及其结束标记 {wanted[:90]!r}",
         )
-        seen = proof.base_tokenizer().decode(ids)
+        seen = tokenizer.decode(ids)
         assert row["instruction"] in seen, say(
             f"the model does not read the instruction {row['instruction'][:60]!r} in front",
             f"模型在回答之前没有读到指令 {row['instruction'][:60]!r}",
@@ -176,12 +177,11 @@ def test_same_budget(submission, figures, monkeypatch, tmp_path_factory):
 def loss_of(model, rows):
     """Nats a token over the completions and their ends, by the grader."""
     model.eval()
+    tokenizer = proof.base_tokenizer()
     total, tokens = 0.0, 0
     for row in rows:
-        given = proof.base_tokenizer()(framed(row), add_special_tokens=False)["input_ids"]
-        said = proof.base_tokenizer()(
-            row["output"] + proof.base_tokenizer().eos_token, add_special_tokens=False
-        )
+        given = tokenizer(framed(row), add_special_tokens=False)["input_ids"]
+        said = tokenizer(row["output"] + tokenizer.eos_token, add_special_tokens=False)
         ids = torch.tensor([given + said["input_ids"]], device=model.device)
         with torch.no_grad():
             logits = model(input_ids=ids).logits[0, len(given) - 1 : -1].float()
@@ -239,7 +239,7 @@ def test_held_out_improves(run_dir, figures):
     assert found["base"] - found["clean"] >= LEAST_GAIN, say(
         f"held-out loss after the clean rows is {found['clean']:.3f}, the base's "
         f"{found['base']:.3f}: the gain must be at least {LEAST_GAIN}",
-        f"用干净数据训练后留出集损失为 {found['clean']:.3f}，基础模型为 {found['base']:.3f}："
+        f"用干净数据训练后留出集损失为 {found['clean']:.3f}，底座模型为 {found['base']:.3f}："
         f"至少应降低 {LEAST_GAIN}",
     )
 

@@ -68,6 +68,9 @@ _SIGNS = str.maketrans({"×": "*", "÷": "/", "^": "**", "（": "(", "）": ")",
 _GUESS = re.compile(r"(?<=[\d)])\s*=\s*[\d.,]+\s*$")
 """A model puts its own idea of the value behind what it wants computed."""
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_CALLED = re.compile(r"[A-Za-z_]\w*\s*$")
+_OF_ONE = "abs ceil cos exp factorial floor len log10 log2 print sin sqrt tan"
+"""Functions of one argument (print: as a rule): a comma in their brackets parts nothing."""
 
 
 def calculate(code: str, lang: Language, given: bool = True) -> list[Passage]:
@@ -77,7 +80,7 @@ def calculate(code: str, lang: Language, given: bool = True) -> list[Passage]:
     given: whether the learner wrote the formula. A model's own may be wrong: the value is right,
     that it answers the question nobody has checked, and the title says so.
     """
-    code = _GUESS.sub("", _THOUSANDS.sub("", code.translate(_SIGNS))).strip()
+    code = _GUESS.sub("", _without_thousands(code.translate(_SIGNS))).strip()
     program = _checked(code)
     if program is None:
         return []
@@ -96,6 +99,24 @@ _BY_MODEL = (
     "Calculation by the model's own formula, unchecked",
     "按模型自己的算式计算，算式未经核对",
 )
+
+
+def _without_thousands(code: str) -> str:
+    """Take the commas out of 1,000, but not those that part what a call or a list holds:
+    pow(2,100), sum([1,200]). No number begins with 0, so sum([1,000]) has one."""
+    kept = ""
+    parting: list[bool] = []  # of each bracket that is open: whether commas part what it holds
+    for at, sign in enumerate(code):
+        if sign in "([":
+            called = _CALLED.search(kept)
+            several = called is not None and called[0].strip() not in _OF_ONE.split()
+            parting.append(sign == "[" or several)
+        elif sign in ")]" and parting:
+            parting.pop()
+        parts = any(parting[-1:]) and code[at + 1 : at + 2] != "0"
+        if parts or not _THOUSANDS.match(code, at):
+            kept += sign
+    return kept
 
 
 def _checked(code: str) -> str | None:

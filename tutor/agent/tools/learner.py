@@ -209,7 +209,7 @@ def _source(exercise: str, settings: Settings) -> _Source | None:
 def failing_parts(code: str, about: str, room: int = PASSAGE_CHARACTERS) -> str:
     """Return the functions, classes and statements of a file that share most with what its report
     says, in the file's order, at most `room` characters."""
-    lines = code.splitlines()
+    lines = code.split("\n")  # as ast counts them: splitlines ends a line at a form feed too
     segments = _segments(code, lines)
     named = {int(next(filter(None, m.groups()))) for m in _LINE.finditer(about)}
     asked = words(about)

@@ -203,7 +203,7 @@ class AskPane(Vertical):
     @on(Markdown.LinkClicked)
     def _mark_clicked(self, event: Markdown.LinkClicked) -> None:
         scheme, _, number = event.href.partition(":")
-        if scheme != "cite":
+        if scheme != "cite" or not number.isdecimal():
             return
         event.stop()
         turn = next(node for node in event.markdown.ancestors if isinstance(node, Turn))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 import subprocess
 from concurrent.futures import Future
 from pathlib import Path
@@ -84,12 +82,12 @@ class ExercisePane(Vertical):
         with Horizontal(classes="views"):
             with VerticalScroll(id="view-task", classes="view page"):
                 yield Static(classes="facts")
-                yield Markdown(classes="task")
+                yield Markdown(classes="task", open_links=False)
             yield Results()
             if self.exercise.spec.job:
                 yield RunView()
             with VerticalScroll(id="view-hints", classes="view"):
-                yield Markdown(classes="hints")
+                yield Markdown(classes="hints", open_links=False)
 
     async def on_mount(self) -> None:
         self.set_interval(0.1, self._drain)
@@ -175,9 +173,13 @@ class ExercisePane(Vertical):
 
     def action_edit(self) -> None:
         """Edit the file with the learner's editor, in this terminal."""
-        editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
         path = self._file()
         if path is None:
+            return
+        try:
+            editor = bench.editor()
+        except TutorError as error:
+            self._trouble(problem(error))
             return
         if not editor:
             self._say(
@@ -190,9 +192,9 @@ class ExercisePane(Vertical):
         self._log("open")
         try:
             with self.app.suspend():
-                subprocess.run([*shlex.split(editor), str(path)], check=False)
+                subprocess.run([*editor, str(path)], check=False)
         except (SuspendNotSupported, OSError) as error:
-            self._say((f"✗ {editor}: {error}", "$text-error"))
+            self._say((f"✗ {editor[0]}: {error}", "$text-error"))
 
     def _file(self) -> Path | None:
         try:

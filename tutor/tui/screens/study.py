@@ -191,7 +191,6 @@ class StudyScreen(Screen[None]):
             self.visit(target)
         elif isinstance(target, str):
             self.app.open_url(target)
-            self.notify(target, title=say("Opened in the browser", "已在浏览器中打开"), timeout=4)
         elif target is not None:
             from tutor.tui.screens.passage import PassageScreen
 

@@ -227,7 +227,7 @@ def _observed(event: events.Observation) -> str:
     count = len(event.passages)
     found = say(many(count, "passage"), f"{count} 段资料")
     titles = "\n".join(f"    {passage.title}" for passage in event.passages)
-    return "\n".join(part for part in (f"{found}  {event.note}".rstrip(), titles) if part)
+    return "\n".join(part for part in (found, titles) if part)
 
 
 def _linked(text: str, cited: dict[int, Passage]) -> str:

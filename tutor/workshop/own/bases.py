@@ -46,7 +46,7 @@ def recipe(base: str) -> Recipe:
     if base not in RECIPES:
         close = nearest(base, list(RECIPES))
         raise TutorError(
-            say(f"There is no base {base!r}.", f"没有基座 {base!r}。"),
+            say(f"There is no base {base!r}.", f"没有底座 {base!r}。"),
             say(f"Nearest: {close}", f"最接近的：{close}"),
         )
     return RECIPES[base]

@@ -126,7 +126,9 @@ def _alone(folder: Path) -> Iterator[None]:
     except Timeout as error:
         raise TutorError(
             say(f"{folder.name} is being built already.", f"{folder.name} 正在构建中。"),
-            say("Wait for it, or choose another: --name NAME", "请等待，或换个名字：--name 名称"),
+            say(
+                "Wait for it, or choose another: --name NAME", "请等它完成，或换个名字：--name 名称"
+            ),
         ) from error
     try:
         yield
@@ -142,7 +144,7 @@ def _state(folder: Path, order: Order, chosen: Recipe) -> State:
         if state.base != order.base:
             raise TutorError(
                 say(f"{order.name} is built on {state.base!r}.",
-                    f"{order.name} 以 {state.base!r} 为基座。"),
+                    f"{order.name} 以 {state.base!r} 为底座。"),
                 say("Choose another: --name NAME", "请换个名字：--name 名称"),
             )  # fmt: skip
         state.hours = order.hours or state.hours

@@ -292,5 +292,6 @@ def _origins(examples: list[Example], listed: dict[str, dict[str, Any]]) -> tupl
 
 def read(folder: Path, name: str) -> list[dict[str, Any]]:
     """Return the rows of one of the files."""
-    lines = (folder / f"{name}.jsonl").read_text("utf-8").splitlines()
+    # Bytes, in which splitlines knows line ends alone: a passage may hold U+2028.
+    lines = (folder / f"{name}.jsonl").read_bytes().splitlines()
     return [json.loads(line) for line in lines]

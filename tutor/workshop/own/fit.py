@@ -27,7 +27,7 @@ def fit(folder: Path, chosen: Recipe, hours: float, tell: Say) -> dict[str, Any]
     figures = _known(folder)
     if (folder / ADAPTER / "adapter_config.json").exists() and "dpo" in figures:
         return figures
-    tell(say(f"loading {chosen.asset}", f"正在载入 {chosen.asset}"))
+    tell(say(f"loading {chosen.asset}", f"正在加载 {chosen.asset}"))
     base, tokenizer = bases.load(chosen)
     seconds = hours * 3600
     if "sft" not in figures:

@@ -156,7 +156,7 @@ def _state(phase: Phase, done: Progress, whole: int) -> str:
     return say(
         f"{phase.name}: step {done.step} of about {steps}, loss {loss:.3f}, {speed:.0f} tokens/s, "
         f"{minutes:.0f} min left",
-        f"{phase.name}：第 {done.step}/{steps} 步（约），损失 {loss:.3f}，{speed:.0f} token/s，"
+        f"{phase.name}：第 {done.step} 步，共约 {steps} 步，损失 {loss:.3f}，{speed:.0f} token/s，"
         f"还需 {minutes:.0f} 分钟",
     )
 

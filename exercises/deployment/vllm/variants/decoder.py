@@ -4,11 +4,11 @@
 # %%
 import asyncio
 import codecs
-import email.utils
 import json
 import re
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from fractions import Fraction
 from math import ceil, floor
 
@@ -155,8 +155,8 @@ class Client:
             if re.fullmatch(r"[\d.]+", after):
                 pause = float(after)
             elif after:
-                due = email.utils.parsedate_tz(after)
-                pause = max(0, email.utils.mktime_tz(due) - time.time())
+                due = datetime.strptime(after, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
+                pause = max(0, due.timestamp() - time.time())
             left -= 1
             await self.sleep(pause)
 

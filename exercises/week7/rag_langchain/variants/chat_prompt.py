@@ -74,7 +74,7 @@ def numbered(passages):
     text = ""
     for n, passage in enumerate(passages):
         where = passage.metadata
-        text += f"[{n + 1}] {where['title']} > {where['heading']}\n{passage.page_content}\n\n"
+        text += f"[{n + 1}] {where['title']} > {where['heading']}:\n\n{passage.page_content}\n\n"
     return text
 
 
