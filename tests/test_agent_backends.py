@@ -215,6 +215,15 @@ def test_a_thought_without_an_answer_is_told(home, text) -> None:
     assert "another model" in error.value.hint
 
 
+THOUGHT = b'data: {"choices": [{"delta": {"reasoning_content": "The user asks."}}]}\n\n'
+
+
+def test_thoughts_that_a_server_keeps_apart_are_no_answer_either(home) -> None:
+    assert said_by(ScriptedServer(Reply(raw=THOUGHT + event("LoRA") + END))) == "LoRA"
+    with pytest.raises(EngineError, match="came to no answer"):
+        said_by(ScriptedServer(Reply(raw=THOUGHT + END)))
+
+
 def test_line_separators_within_a_piece_do_not_part_it(home) -> None:
     piece = '{"choices": [{"delta": {"content": "a\u2028b\u0085c"}}]}'
     server = ScriptedServer(Reply(raw=f"data: {piece}\n\n".encode() + END))

@@ -139,7 +139,10 @@ def _examine(settings: Settings) -> list[Finding]:
         for asset in assets.catalogue().values()
         if settings.profile in asset.profiles
     ]
-    return [*findings, _kb_finding(), _probe_engine(), _progress_finding(), _device_finding()]
+    place = Finding(say("settings", "设置"), True, str(home.settings_file()))
+    return [
+        *findings, _kb_finding(), _probe_engine(), place, _progress_finding(), _device_finding(),
+    ]  # fmt: skip
 
 
 def _asset_finding(asset: assets.Asset) -> Finding:

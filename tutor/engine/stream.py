@@ -35,6 +35,8 @@ class ThoughtError(Exception):
 @dataclass(frozen=True)
 class _Text:
     content: str | None = None
+    reasoning_content: str | None = None
+    """Thoughts, where the server keeps them apart (DeepSeek, vLLM)."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ async def pieces(
     response: httpx.Response, max_tokens: int, stall_s: float
 ) -> AsyncGenerator[str, None]:
     """Yield the answer's text, made printable, as it arrives, without the thoughts with which a
-    reasoning model may begin it. Raises what `_raw_pieces` raises, and ThoughtError where the
+    reasoning model may begin it. Raises what `_raw_pieces` raises, and ThoughtError too where the
     answer ends within them."""
     opening = _Opening()
     async with aclosing(_raw_pieces(response, max_tokens, stall_s)) as raw:
@@ -103,19 +105,21 @@ async def _raw_pieces(
     """Yield the content of the choices as it arrives.
 
     Raises httpx.ReadTimeout where no text came for stall_s seconds though something else did,
-    httpx.RemoteProtocolError where the answer breaks off, ServerError and ProtocolError.
+    httpx.RemoteProtocolError where the answer breaks off, ServerError, ProtocolError, and
+    ThoughtError where there were thoughts and nothing else.
     """
     import httpx
 
     left = max_tokens * CHARACTERS_PER_TOKEN
-    understood = finished = False
+    understood = finished = thought = answered = False
     waiting_since = time.monotonic()
     async for line in _lines(response):
         if time.monotonic() - waiting_since > stall_s:
             raise httpx.ReadTimeout("nothing but keep-alive lines")
         event = _event(line)
         if event == "[DONE]":
-            return
+            understood = finished = True
+            break
         if not isinstance(event, _Event):
             continue
         understood = True
@@ -123,17 +127,23 @@ async def _raw_pieces(
             raise ServerError(_message(event.error))
         for choice in event.choices:
             finished = finished or choice.finish_reason is not None
-            said = choice.delta or choice.message
-            if said and said.content:
+            said = choice.delta or choice.message or _Text()
+            if text := said.content or said.reasoning_content:
                 waiting_since = time.monotonic()
-                left -= len(said.content)
+                left -= len(text)
+            thought = thought or bool(said.reasoning_content)
+            if said.content:
+                answered = True
                 yield printable(said.content)
         if left < 0:
-            return
+            finished = True
+            break
     if not understood:
         raise ProtocolError("no chat completion")
     if not finished:
         raise httpx.RemoteProtocolError("the stream ended before [DONE]")
+    if thought and not answered:
+        raise ThoughtError
 
 
 async def _lines(response: httpx.Response) -> AsyncIterator[bytes]:
