@@ -63,7 +63,8 @@ def doctor(probe: bool, as_json: bool) -> int:
         emit_json(findings)
     else:
         for finding in findings:
-            click.echo(f"{'✓' if finding.ok else '✗'} {finding.name}: {finding.detail}")
+            mark, colon = "✓" if finding.ok else "✗", say(": ", "：")
+            click.echo(f"{mark} {finding.name}{colon}{finding.detail}")
             if finding.command:
                 click.echo(f"    → {finding.command}")
     return Exit.OK if all(f.ok for f in findings) else Exit.MISSING
