@@ -29,6 +29,7 @@ from exercises import sandbox, tiers
 from exercises.report import Ending
 from exercises.spec import Exercise, Limits
 from tutor.base.settings import Settings
+from tutor.base.writing import write
 
 HEAVY = {
     "bitsandbytes", "datasets", "faiss", "gguf", "langchain_core", "llama_index", "numpy", "pandas",
@@ -119,9 +120,7 @@ def main(path: str) -> None:
         ending, code = _wait(child, plan.seconds)
         seconds = time.monotonic() - began
         ended = sandbox.Ended(ending, code, seconds, 0, "", Limits(plan.seconds))
-        part = Path(path).with_name("part")
-        part.write_bytes(msgspec.json.encode(ended))
-        part.replace(part.with_name(str(number)))
+        write(Path(path).with_name(str(number)), msgspec.json.encode(ended))
 
 
 def _wait(child: int, seconds: float) -> tuple[Ending, int]:

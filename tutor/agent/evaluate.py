@@ -141,7 +141,7 @@ async def warm_up(kb: KnowledgeBase, settings: Settings) -> engine.Endpoint:
 
     Raises MissingError where the model is not there, EngineError where it does not start.
     """
-    endpoint = await asyncio.wrap_future(engine.starting(settings))
+    endpoint = await engine.ready(settings)
     await asyncio.to_thread(kb.search, "warm-up")
     async with engine.ChatClient(endpoint) as client:
         await client.complete([{"role": "user", "content": "Hello"}], max_tokens=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 
@@ -33,7 +32,7 @@ async def own_view(
     Raises as `loop.ask` does.
     """
     began = time.monotonic()
-    endpoint = await asyncio.wrap_future(engine.starting(settings))
+    endpoint = await engine.ready(settings)
     yield Token(LABEL[lang])
     said, first = "", 0.0
     messages: list[engine.Message] = [

@@ -6,7 +6,6 @@ for the first answer could not be told from a liking for the cooler one.
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -53,7 +52,7 @@ async def draw(
     Closing the iterator stops the generation. Raises MissingError where the model is not there,
     EngineError where the engine ends in the middle, TutorError where there are no two answers.
     """
-    endpoint = await asyncio.wrap_future(engine.starting(settings))
+    endpoint = await engine.ready(settings)
     temperatures = dice.sample(TEMPERATURES, 2)
     answers: list[str] = []
     async with engine.ChatClient(endpoint) as client:

@@ -142,7 +142,7 @@ class Plain:
         began, first, text = time.monotonic(), 0.0, ""
         passages = await asyncio.to_thread(self.retrieve, question, PASSAGES)
         prompt = PLAIN.format(passages=_quoted(passages), question=question)
-        endpoint = await asyncio.wrap_future(engine.starting(self.settings))
+        endpoint = await engine.ready(self.settings)
         async with ChatClient(endpoint) as client:
             async for piece in client.stream(
                 [{"role": "user", "content": prompt}], max_tokens=ANSWER_TOKENS
@@ -219,7 +219,7 @@ class Stock:
     async def answer(self, question: str) -> Reply:
         shelf = Shelf(WatchedKb(self.kb))
         began = time.monotonic()
-        endpoint = await asyncio.wrap_future(engine.starting(self.settings))
+        endpoint = await engine.ready(self.settings)
         try:
             async with asyncio.timeout(LIMIT_S), ChatClient(endpoint) as client:
                 text, first = await self._run(question, client, shelf)

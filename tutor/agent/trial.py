@@ -100,7 +100,7 @@ async def _decides(question: str, tutor: Tutor) -> bool:
     offered = tools.offer(found)
     told = tools.told(offered, found.lang)
     schema = steps.schema(offered)
-    endpoint = await asyncio.wrap_future(engine.starting(tutor.settings))
+    endpoint = await engine.ready(tutor.settings)
     async with engine.ChatClient(endpoint) as client:
         reply = await client.complete(
             prompts.decide(question, found.lang, found.passages, told),

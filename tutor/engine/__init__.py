@@ -5,7 +5,7 @@ real; and any other OpenAI-compatible server is a change of `base_url`.
 """
 
 from tutor.engine.client import ChatClient, EngineError, Message
-from tutor.engine.process import Endpoint, chat_model, ensure, starting, stop
+from tutor.engine.process import Endpoint, chat_model, ensure, ready, starting, stop
 
 __all__ = [
     "ChatClient",
@@ -14,6 +14,7 @@ __all__ = [
     "Message",
     "chat_model",
     "ensure",
+    "ready",
     "starting",
     "stop",
 ]

@@ -113,6 +113,14 @@ def starting(settings: Settings) -> Future[Endpoint]:
     return in_thread(lambda: ensure(settings), "engine")
 
 
+async def ready(settings: Settings) -> Endpoint:
+    """Return what `starting` comes to, for those who have nothing to do meanwhile. Raises as
+    `ensure`."""
+    import asyncio
+
+    return await asyncio.wrap_future(starting(settings))
+
+
 def stop() -> bool:
     """Stop the running engine; tell whether there was one."""
     if record := _running():
